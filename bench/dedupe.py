@@ -1,0 +1,189 @@
+"""
+How fast dedupe is: bare signatures, `prepare`, the whole stage with its database, one new ad.
+
+    python bench/dedupe.py --corpus corpus.sqlite3 --rows 5000
+
+Everything is measured in one run on one core (the stage's two halves one after the other), so that
+the ratios hold on a busy machine too. The corpus is a SQLite file with a table `jobs`. The database
+is the embedded server in a temporary folder, or the empty one that DATABASE_URL names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from nextstep.db import embedded, pools
+from nextstep.db.migrate import migrate
+from nextstep.events.io.writes import Writer
+from nextstep.processors.dedupe import DEDUPE
+from nextstep.processors.shared.company import normalize_company
+from nextstep.processors.shared.dedupe_text import words
+from nextstep.processors.shared.minhash import Sketcher, sign
+from nextstep.processors.shared.place import parse_place
+from nextstep.processors.shared.sections import find_sections
+from nextstep.processors.shared.text import clean_line, clean_text
+from nextstep.settings import Settings
+
+_COLUMNS = (
+    "job_id", "source", "title", "company", "company_norm", "location_raw", "city", "region",
+    "country", "description_clean", "sections", "content_hash", "first_seen_at", "last_seen_at",
+    "status", "position",
+)  # fmt: skip
+
+
+def read_corpus(path: Path, rows: int) -> list[tuple[Any, ...]]:
+    """Return clean rows as the clean stage would write them, positions from 1."""
+    with contextlib.closing(sqlite3.connect(path)) as corpus:
+        found = corpus.execute(
+            "SELECT source, title, company, location, description_html, converted_to_text"
+            " FROM jobs ORDER BY id LIMIT ?",
+            (rows,),
+        ).fetchall()
+    return [_clean(number, *row) for number, row in enumerate(found, 1)]
+
+
+def _clean(  # noqa: PLR0917 - one argument per column
+    number: int, source: str, title: str, company: str, location: str, html: str, text: str
+) -> tuple[Any, ...]:
+    description = clean_text(html or "", text or "").text
+    place = parse_place(location or "")
+    # Spread first sights over a year, not in the order of arrival.
+    seen = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=number * 7919 % 525_600)
+    return (
+        uuid.uuid5(uuid.NAMESPACE_URL, f"{source}/{number}"), source, clean_line(title or ""),
+        clean_line(company or ""), normalize_company(company or ""), clean_line(location or ""),
+        place.city, place.region, place.country, description,
+        [msgspec.to_builtins(section) for section in find_sections(description)], b"", seen, seen,
+        "open", number,
+    )  # fmt: skip
+
+
+class Clock:
+    """Seconds per named part."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - start
+
+
+async def run_stage(
+    connection: Any, sketcher: Sketcher, offset: int, head: int, clock: Clock
+) -> None:
+    """Bring the stage from `offset` to `head` in batches of 500, as the runner does."""
+    writer = Writer()
+    while offset < head:
+        with clock.part("database"):
+            records = await connection.fetch(DEDUPE.read, offset, head, 500)
+        rows = [DEDUPE.row(*record) for record in records]
+        offset = rows[-1].position
+        with clock.part("prepare"):
+            prepared = DEDUPE.prepare(sketcher, rows)
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for lookup in DEDUPE.lookups:
+            with clock.part("decide"):
+                args = lookup.args(rows, prepared, found)
+            with clock.part("database"):
+                found[lookup.name] = [tuple(r) for r in await connection.fetch(lookup.sql, *args)]
+        with clock.part("decide"):
+            writes = DEDUPE.decide(None, rows, prepared, found)
+        with clock.part("database"):
+            async with connection.transaction():
+                await writer.apply(connection, writes.ops)
+
+
+async def measure(url: str, settings: Settings, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """Return every figure of one run; the last ads are added one by one."""
+    assert DEDUPE.setup is not None
+    sketcher = DEDUPE.setup(settings)
+    folded = [words(row[9]) for row in rows]
+    clock = Clock()
+    with clock.part("signatures"):
+        for found in folded:
+            sign(sketcher, found)
+    single = min(200, len(rows) // 10)
+    bulk, late = rows[:-single], rows[-single:]
+    connection = await pools.connect(url, "worker", settings)
+    try:
+        await connection.copy_records_to_table("jobs_normalized", records=bulk, columns=_COLUMNS)
+        start = time.perf_counter()
+        await run_stage(connection, sketcher, 0, len(bulk), clock)
+        whole = time.perf_counter() - start
+        each = []
+        for row in late:
+            await connection.copy_records_to_table(
+                "jobs_normalized", records=[row], columns=_COLUMNS
+            )
+            start = time.perf_counter()
+            await run_stage(connection, sketcher, row[-1] - 1, row[-1], Clock())
+            each.append((time.perf_counter() - start) * 1000)
+        groups, pairs, clusters = await connection.fetchrow(
+            "SELECT (SELECT count(*) FROM dedupe_groups),"
+            " (SELECT count(*) FROM job_duplicate_pairs), (SELECT count(*) FROM job_clusters)"
+        )
+    finally:
+        await connection.close()
+    signatures_s = len(rows) / clock.spent["signatures"]
+    prepare_s = len(bulk) / clock.spent["prepare"]
+    stage_s = len(bulk) / whole
+    return {
+        "ads": len(rows),
+        "groups": groups,
+        "pairs": pairs,
+        "clusters": clusters,
+        "bare_signatures_per_s": round(signatures_s),
+        "prepare_per_s": round(prepare_s),
+        "prepare_to_bare": round(prepare_s / signatures_s, 2),
+        "stage_per_s": round(stage_s),
+        "stage_to_bare": round(stage_s / signatures_s, 2),
+        "parts_s": {name: round(spent, 2) for name, spent in clock.spent.items()},
+        "one_ad_ms": {
+            "p50": round(statistics.median(each), 1),
+            "p99": round(sorted(each)[int(len(each) * 0.99) - 1], 1),
+        },
+    }
+
+
+def main() -> None:
+    """Measure and print JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--rows", type=int, default=5000)
+    options = parser.parse_args()
+    rows = read_corpus(options.corpus, options.rows)
+    home = Path(tempfile.mkdtemp(prefix="nextstep-bench-"))
+    home.chmod(0o711)
+    settings = Settings(home=home, database_url=os.environ.get("DATABASE_URL"))
+    try:
+        with embedded.running(settings) as url:
+            migrate(url, settings)
+            print(json.dumps(asyncio.run(measure(url, settings, rows)), indent=2))
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

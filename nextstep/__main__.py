@@ -1,0 +1,16 @@
+"""`python -m nextstep` and the `nextstep` command."""
+
+from __future__ import annotations
+
+import sys
+
+from nextstep.cli.main import main as run
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""
+asyncpg connections of a role, with the codecs and the limits every room counts on.
+
+A connection is `nextstep_<role>` from its first statement on, speaks UTC, gives jsonb as Python
+objects and vectors as `pgvector.Vector`. Behind a transaction pooler none of that can be set for a
+session: no prepared statements are kept, and `in_transaction` sets the role for one transaction.
+
+Source: decisions.md 15 and 26.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import asyncpg
+import msgspec
+from pgvector.asyncpg import register_vector
+
+from nextstep.db.dsn import for_asyncpg
+from nextstep.db.reach import unreachable
+from nextstep.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+    AnyConnection = Connection | PoolConnectionProxy[asyncpg.Record]
+else:  # the classes take no parameter at run time
+    Connection = AnyConnection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+Role = Literal["owner", "ingest", "worker", "api"]
+
+#: Seconds until a connection attempt counts as failed.
+CONNECT_TIMEOUT_S = 10.0
+
+#: Limits that the server enforces. The API's are short: a reader that hangs holds a connection.
+#: Workers may compute inside a transaction only for minutes; the owner rebuilds for hours.
+_LIMITS: dict[str | None, dict[str, str]] = {
+    "api": {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s"},
+    "ingest": {"lock_timeout": "60s", "idle_in_transaction_session_timeout": "10min"},
+    "worker": {"lock_timeout": "60s", "idle_in_transaction_session_timeout": "10min"},
+    "owner": {},
+    None: {},
+}
+
+
+async def connect(url: str, role: Role | None, settings: Settings) -> Connection:
+    """
+    Open one connection.
+
+    Args:
+        role: whose rights it has; None keeps those of the login user.
+
+    Raises:
+        Unreachable: no server, wrong credentials, or the role may not be taken on.
+    """
+    try:
+        connection: Connection = await asyncpg.connect(
+            for_asyncpg(url), **_arguments(role, settings)
+        )
+    except _FAILURES as error:
+        raise unreachable(url, error) from error
+    try:
+        await _set_codecs(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def create_pool(
+    url: str, role: Role | None, settings: Settings, *, max_size: int = 4
+) -> Pool:
+    """Open a pool of such connections, the first of them at once; errors as in `connect`."""
+    try:
+        return await asyncpg.create_pool(
+            for_asyncpg(url),
+            min_size=1,
+            max_size=max_size,
+            init=_set_codecs,
+            **_arguments(role, settings),
+        )
+    except _FAILURES as error:
+        raise unreachable(url, error) from error
+
+
+@asynccontextmanager
+async def in_transaction(
+    connection: AnyConnection, role: Role | None, settings: Settings
+) -> AsyncIterator[None]:
+    """Open a transaction that has the role and UTC behind a pooler too (SET LOCAL)."""
+    async with connection.transaction():
+        if settings.pooler == "transaction":
+            await connection.execute("SET LOCAL TimeZone = 'UTC'")
+            if role is not None:
+                await connection.execute(f"SET LOCAL ROLE nextstep_{role}")
+        yield
+
+
+#: What connecting may raise. InterfaceError: a host that asyncpg cannot make sense of.
+_FAILURES = (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def _arguments(role: Role | None, settings: Settings) -> dict[str, Any]:
+    if settings.pooler == "transaction":
+        # A pooler refuses start-up parameters it does not know, and loses prepared statements.
+        return {"timeout": CONNECT_TIMEOUT_S, "statement_cache_size": 0}
+    server = {
+        "application_name": f"nextstep {role or ''}".strip(),
+        "TimeZone": "UTC",
+        # Start-up parameters outlive the RESET ALL with which a pool takes a connection back.
+        **({"role": f"nextstep_{role}"} if role else {}),
+        **_LIMITS[role],
+    }
+    return {"timeout": CONNECT_TIMEOUT_S, "server_settings": server}
+
+
+async def _set_codecs(connection: AnyConnection) -> None:
+    # Binary, because COPY takes no other kind; jsonb's binary form is a version byte, then text.
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + msgspec.json.encode(value),
+        decoder=lambda data: msgspec.json.decode(data[1:]),
+        format="binary",
+    )
+    schema = await connection.fetchval(
+        "SELECT n.nspname FROM pg_catalog.pg_extension AS e"
+        " JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'"
+    )
+    if schema is not None:
+        await register_vector(connection, schema=schema)

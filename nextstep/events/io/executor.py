@@ -1,0 +1,177 @@
+"""
+Where the pure functions of a stage run: in warm processes, or inline for tests and small jobs.
+
+Each stage has a pool of its own, so that a worker imports that stage's libraries only and the
+parent never holds a model. Processes are spawned, not forked: threads and open sockets of the
+parent stay out of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from typing import Any, Protocol
+
+import anyio.to_thread
+
+from nextstep.errors import WorkerDied
+from nextstep.events.io.workers import settle_in
+from nextstep.events.stage import Found, Stage, Writes
+from nextstep.settings import Settings
+
+#: Fewer rows than this per process are not worth the hop.
+_CHUNK = 25
+
+
+class Executor(Protocol):
+    """The seam: `inline` and `processes` today, a cluster later."""
+
+    async def warm(self, stage: Stage) -> None:
+        """Load what the stage needs, so that the first batch does not wait for it."""
+
+    async def prepare(self, stage: Stage, rows: list[Any]) -> list[Any]:
+        """Run `stage.prepare`; one value per row, in order."""
+
+    async def decide(
+        self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
+    ) -> Writes:
+        """Run `stage.decide`."""
+
+    async def close(self) -> None:
+        """End what was started."""
+
+
+def make_executor(settings: Settings) -> Executor:
+    """Return the executor that the settings name."""
+    return Inline(settings) if settings.executor == "inline" else Processes(settings)
+
+
+class Inline:
+    """Runs in a thread of this process, so that heartbeats go on meanwhile."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._contexts: dict[str, Any] = {}
+        self._lock = asyncio.Lock()
+
+    async def _context(self, stage: Stage) -> Any:
+        async with self._lock:
+            if stage.name not in self._contexts:
+                setup = stage.setup
+                self._contexts[stage.name] = (
+                    await anyio.to_thread.run_sync(setup, self._settings) if setup else None
+                )
+        return self._contexts[stage.name]
+
+    async def warm(self, stage: Stage) -> None:
+        await self._context(stage)
+
+    async def prepare(self, stage: Stage, rows: list[Any]) -> list[Any]:
+        context = await self._context(stage)
+        return await anyio.to_thread.run_sync(stage.prepare, context, rows)
+
+    async def decide(
+        self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
+    ) -> Writes:
+        if not stage.heavy_decide:
+            return stage.decide(None, rows, prepared, found)
+        context = await self._context(stage)
+        return await anyio.to_thread.run_sync(stage.decide, context, rows, prepared, found)
+
+    async def close(self) -> None:
+        self._contexts.clear()
+
+
+class Processes:
+    """A pool of spawned processes per stage: one per core, or one where the stage says so."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pools: dict[str, ProcessPoolExecutor] = {}
+
+    def _size(self, stage: Stage) -> int:
+        return (self._settings.workers or os.cpu_count() or 1) if stage.parallel else 1
+
+    def _pool(self, stage: Stage) -> ProcessPoolExecutor:
+        if stage.name not in self._pools:
+            self._pools[stage.name] = ProcessPoolExecutor(
+                max_workers=self._size(stage),
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_start_worker,
+                initargs=(stage.setup, self._settings),
+            )
+        return self._pools[stage.name]
+
+    async def _submit(self, stage: Stage, function: Callable[..., Any], *args: Any) -> Any:
+        pool = self._pool(stage)
+        try:
+            return await asyncio.wrap_future(pool.submit(_run, function, *args))
+        except BrokenProcessPool as error:
+            if self._pools.get(stage.name) is pool:
+                del self._pools[stage.name]
+                pool.shutdown(wait=False, cancel_futures=True)
+            raise WorkerDied(
+                f"a worker process of stage {stage.name} ended while it worked",
+                detail="killed from outside, out of memory, or crashed in native code",
+                hint="see the system log; fewer workers need less memory (NEXTSTEP_WORKERS)",
+            ) from error
+
+    async def warm(self, stage: Stage) -> None:
+        await asyncio.gather(*(self._submit(stage, _nothing) for _ in range(self._size(stage))))
+
+    async def prepare(self, stage: Stage, rows: list[Any]) -> list[Any]:
+        parts = _cut(rows, self._size(stage))
+        done = await asyncio.gather(*(self._submit(stage, stage.prepare, part) for part in parts))
+        return [value for part in done for value in part]
+
+    async def decide(
+        self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
+    ) -> Writes:
+        if not stage.heavy_decide:
+            return stage.decide(None, rows, prepared, found)
+        writes: Writes = await self._submit(stage, stage.decide, rows, prepared, found)
+        return writes
+
+    async def close(self) -> None:
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await anyio.to_thread.run_sync(partial(pool.shutdown, cancel_futures=True))
+
+
+def _cut(rows: Sequence[Any], parts: int) -> list[list[Any]]:
+    parts = max(1, min(parts, len(rows) // _CHUNK))
+    size = -(-len(rows) // parts)
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)] or [[]]
+
+
+# --- in the worker ------------------------------------------------------------------------------
+
+_setup: Callable[[Settings], Any] | None = None
+_settings: Settings | None = None
+_context: Any = None
+_ready = False
+
+
+def _start_worker(setup: Callable[[Settings], Any] | None, settings: Settings) -> None:
+    global _setup, _settings
+    _setup, _settings = setup, settings
+    settle_in()
+
+
+def _run(function: Callable[..., Any], *args: Any) -> Any:
+    global _context, _ready  # noqa: PLW0603
+    if not _ready:
+        # Here and not in the initializer, where an error would only say "broken pool".
+        if _setup is not None and _settings is not None:
+            _context = _setup(_settings)
+        _ready = True
+    return function(_context, *args)
+
+
+def _nothing(_: Any) -> None:
+    return None

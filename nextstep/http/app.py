@@ -1,0 +1,221 @@
+"""
+The HTTP application and its server: loopback only, until tokens exist.
+
+Source: D-10, decisions.md 28, issue 2 items 7 and 8.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+from aiohttp import web
+
+from nextstep import clock, logs
+from nextstep.db import pools
+from nextstep.db.migrate import pending, require_migrated
+from nextstep.db.pools import Pool
+from nextstep.errors import ServeError, UsageError
+from nextstep.events.stage import Stage
+from nextstep.http import problem
+from nextstep.http.encoding import QueryEncoder
+from nextstep.http.routes import SERVICES, TIMINGS, Encode, Services, add_routes
+from nextstep.match.reading import make_lexicon
+from nextstep.ops.stages import line_stages
+from nextstep.processors.io.taxonomy_files import load_taxonomies
+from nextstep.processors.shared.taxonomy import Taxonomies
+from nextstep.settings import Settings
+
+#: A profile with a long CV is 60 KB; nothing we read is larger than this.
+MAX_BODY_BYTES = 1024 * 1024
+#: Connections for readers; two cores answer no faster with more.
+_POOL_SIZE = 4
+#: Seconds that requests under way get after SIGTERM.
+_DRAIN_S = 10.0
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class PortTaken(ServeError):
+    """Something else listens there."""
+
+    exit_code = 3
+
+
+def make_app(
+    settings: Settings,
+    pool: Pool,
+    encode: Encode,
+    taxonomies: Taxonomies,
+    *,
+    stages: Sequence[Stage] = (),
+    url: str | None = None,
+    is_warm: Callable[[], bool] = lambda: True,
+) -> web.Application:
+    """
+    Return the application.
+
+    Args:
+        pool: connections of the role "api".
+        encode: query texts -> unit vectors; runs elsewhere, so that this process needs no torch.
+        stages: those whose offsets /v1/offsets shows; rows of others are shown as well.
+        url: the database's URL, for the look at its migrations.
+        is_warm: whether `encode` would answer at once.
+    """
+    database = url or settings.database_url
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+    app[SERVICES] = Services(
+        settings,
+        pool,
+        encode,
+        make_lexicon(taxonomies),
+        stages,
+        (lambda: pending(database)) if database else list,
+        is_warm,
+    )
+    add_routes(app)
+    return app
+
+
+def check_host(host: str) -> None:
+    """
+    Refuse an address that other machines can reach.
+
+    Raises:
+        UsageError: the host is not a loopback address.
+    """
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise UsageError(
+            f"refused to listen on {host}: it is not a loopback address",
+            detail="every caller can read everything; access by token is not there yet",
+            hint="use --host 127.0.0.1, and an SSH tunnel from other machines",
+        )
+
+
+async def serve(
+    settings: Settings,
+    url: str,
+    *,
+    stop: anyio.Event | None = None,
+    on_ready: Callable[[str], None] | None = None,
+    stages: Sequence[Stage] | None = None,
+) -> None:
+    """
+    Serve until `stop` is set, then let the requests under way end.
+
+    Args:
+        url: the database.
+        on_ready: called with the server's base URL once the model is warm and the port is open.
+        stages: as in `make_app`; None takes those of the line.
+
+    Raises:
+        UsageError: the host is not a loopback address.
+        PortTaken: another program listens there.
+        MigrationError, Unreachable, ModelError: what the server needs is not there.
+    """
+    check_host(settings.http_host)
+    await anyio.to_thread.run_sync(require_migrated, url)
+    encoder = QueryEncoder(settings)
+    pool = await pools.create_pool(url, "api", settings, max_size=_POOL_SIZE)
+    try:
+        taxonomies = await anyio.to_thread.run_sync(load_taxonomies, settings.taxonomies)
+        app = make_app(
+            settings,
+            pool,
+            encoder.encode,
+            taxonomies,
+            stages=line_stages(settings) if stages is None else stages,
+            url=url,
+            is_warm=lambda: encoder.is_warm,
+        )
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            address = await _listen(runner, settings)
+            await encoder.start()
+            if on_ready is not None:
+                on_ready(address)
+            await (stop or anyio.Event()).wait()
+        finally:
+            await runner.cleanup()
+    finally:
+        await encoder.close()
+        await pool.close()
+
+
+async def _listen(runner: web.AppRunner, settings: Settings) -> str:
+    site = web.TCPSite(runner, settings.http_host, settings.http_port, shutdown_timeout=_DRAIN_S)
+    try:
+        await site.start()
+    except OSError as error:
+        raise PortTaken(
+            f"cannot listen on {settings.http_host}:{settings.http_port}: {error.strerror}",
+            hint="stop the other program, or choose another port: nextstep serve --port 8081",
+        ) from error
+    host, port = runner.addresses[0][:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give every request an id, times, safe headers, and an answer in our shape."""
+    started = clock.monotonic_s()
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    spent: dict[str, float] = {}
+    TIMINGS.set(spent)
+    response = await _answer(request, handler, request_id)
+    total_ms = (clock.monotonic_s() - started) * 1000
+    timings = {**spent, "total": total_ms}
+    response.headers.update(_SECURITY)
+    response.headers["X-Request-Id"] = request_id
+    response.headers["Server-Timing"] = ", ".join(
+        f"{name};dur={ms:.1f}" for name, ms in timings.items()
+    )
+    # The route's pattern, never its values or the body: logs hold no payload.
+    resource = request.match_info.route.resource
+    logs.get("http").info(
+        "request",
+        method=request.method,
+        route=resource.canonical if resource else "",
+        status=response.status,
+        duration_ms=round(total_ms, 1),
+        request_id=request_id,
+    )
+    return response
+
+
+async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        answer = problem.response(problem.from_status(error, request_id))
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except Exception as error:
+        found = problem.from_error(error, request_id)
+        if found.status >= 500:
+            logs.get("http").error(
+                "failed", request_id=request_id, error=type(error).__name__, status=found.status
+            )
+        return problem.response(found)

@@ -1,0 +1,68 @@
+"""
+From pairs to clusters: in dedupe order each group joins the earliest canonical it matches directly.
+
+Joining only a direct match keeps a chain A-B-C, whose ends do not match, from becoming one job. A
+group's place depends on its earlier neighbours alone, so a change spreads to later ones only.
+
+Source: design.md section 4, decisions.md 19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from nextstep.processors.shared.dedupe_buckets import Node
+
+#: Dedupe order: first seen, then job id.
+Order = tuple[datetime, UUID]
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """A pair that counts for clusters: `same` or, by an operator's verdict, not the same."""
+
+    same: bool
+    similarity: float
+    rule: str  # text | verdict
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The canonical group of a group, and how well it fits there."""
+
+    canonical: Node
+    similarity: float
+    rule: str  # canonical | near | verdict
+
+
+def assign(
+    nodes: Iterable[Node],
+    order: Mapping[Node, Order],
+    edges: Mapping[Node, Mapping[Node, Edge]],
+    settled: Mapping[Node, Place],
+) -> dict[Node, Place]:
+    """
+    Return the place of each of `nodes`.
+
+    Args:
+        edges: the neighbours of each of the nodes.
+        settled: places of neighbours that are not among the nodes and keep theirs.
+    """
+    places: dict[Node, Place] = {}
+    for node in sorted(nodes, key=order.__getitem__):
+        earlier = sorted(
+            (other for other in edges.get(node, {}) if order[other] < order[node]),
+            key=order.__getitem__,
+        )
+        known = {other: places.get(other) or settled[other] for other in earlier}
+        barred = {known[o].canonical for o in earlier if not edges[node][o].same}
+        places[node] = Place(node, 1.0, "canonical")
+        for other in earlier:
+            edge = edges[node][other]
+            if edge.same and known[other].canonical == other and other not in barred:
+                rule = "verdict" if edge.rule == "verdict" else "near"
+                places[node] = Place(other, edge.similarity, rule)
+                break
+    return places

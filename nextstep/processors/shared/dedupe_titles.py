@@ -1,0 +1,149 @@
+"""
+What two titles say against each other: another level, or another subject.
+
+Only the title as its source stated it is read. Suffixes that say how or where one works
+("(m/f/d)", "- Remote", "(Contract)", "[Reposted]") say nothing about the vacancy.
+
+Source: decisions.md 19, issue text on field vetoes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import msgspec
+from rapidfuzz import fuzz
+
+from nextstep.processors.shared.dedupe_rules import Rules
+from nextstep.processors.shared.dedupe_text import words
+
+_LEVELS = {
+    "intern": "intern", "interns": "intern", "internship": "intern", "trainee": "intern",
+    "apprentice": "intern", "apprenticeship": "intern", "praktikant": "intern",
+    "praktikum": "intern", "werkstudent": "intern", "stagiaire": "intern",
+    "junior": "junior", "jr": "junior", "jnr": "junior", "graduate": "junior", "entry": "junior",
+    "mid": "mid", "intermediate": "mid", "middle": "mid",
+    "senior": "senior", "sr": "senior", "snr": "senior",
+    "lead": "lead", "principal": "principal", "staff": "staff",
+    "head": "head", "director": "director", "vp": "vp", "chief": "chief",
+}  # fmt: skip
+_NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
+_DIGITS = frozenset("12345")
+_GRADES = frozenset({"level", "grade", "band", "tier", "lvl"})
+
+#: Of a gender or contract tag, a work mode, an employment type or an appeal.
+_NOISE_WORDS = """
+    remote hybrid onsite site wfh work working from home homeoffice urgent urgently contract
+    contractor reposted repost new immediate immediately hiring wanted needed required full part
+    time fulltime parttime permanent temporary temp perm virtual job jobs opening vacancy role
+    position opportunity level grade band tier all genders gn div months month
+    a an and the of for in at on with to or und oder fur mit de en la le les des du et
+"""
+_NOISE = frozenset(_NOISE_WORDS.split())
+_GENDER = frozenset("mwfdhxvn")
+_SHORT = {
+    "eng": "engineer", "engr": "engineer", "dev": "developer", "mgr": "manager",
+    "asst": "assistant", "admin": "administrator", "tech": "technician", "exec": "executive",
+    "ops": "operations", "bi": "business intelligence", "ml": "machine learning",
+    "swe": "software engineer", "qa": "quality assurance", "hr": "human resources",
+}  # fmt: skip
+
+
+#: Longer ones are the first line of a text, which the comparison of the texts sees anyway.
+_LONGEST = 12
+_LONGEST_LIST = 7
+_ADDRESS = re.compile(r"https?:|www\.|\.com\b", re.IGNORECASE)
+
+
+class Title(msgspec.Struct, frozen=True):
+    """A title taken apart: its letters, level words, numeral ("2" for II), words of its subject."""
+
+    letters: str
+    levels: frozenset[str]
+    numeral: str
+    subject: frozenset[str]
+
+
+def stated_title(raw: str) -> str:
+    """Return a title folded; "" for a line of prose or of facts ("Acme | Berlin | REMOTE")."""
+    found = words(raw)
+    prose = len(found) > _LONGEST or ("|" in raw and len(found) > _LONGEST_LIST)
+    return "" if prose or _ADDRESS.search(raw) else " ".join(found)
+
+
+@lru_cache(maxsize=16_384)
+def read_title(folded: str, places: str = "") -> Title:
+    """Take a folded title apart; `places` are folded place names, which are not its subject."""
+    tokens = _without_gender(folded.split())
+    levels: set[str] = set()
+    subject: list[str] = []
+    numeral = ""
+    for index, token in enumerate(tokens):
+        following = tokens[index + 1] if index + 1 < len(tokens) else ""
+        before = tokens[index - 1] if index else ""
+        if token in _LEVELS and not (token == "lead" and following.startswith("gen")):
+            levels.add(_LEVELS[token])
+        elif token in _NUMERALS and index:
+            numeral = _NUMERALS[token]
+        elif token in _DIGITS and index and (not following or before in _GRADES):
+            numeral = token
+        else:
+            subject.extend(_SHORT.get(token, token).split())
+    ignored = _NOISE.union(places.split())
+    letters = folded.replace(" ", "")
+    return Title(
+        letters, frozenset(levels), numeral, frozenset(w for w in subject if w not in ignored)
+    )
+
+
+def _without_gender(tokens: list[str]) -> list[str]:
+    # "m f d", "w m d", "h f": two or more of these letters in a row are no words.
+    single = [token in _GENDER for token in tokens]
+    return [
+        token
+        for index, token in enumerate(tokens)
+        if not (
+            single[index]
+            and ((index and single[index - 1]) or (index + 1 < len(tokens) and single[index + 1]))
+        )
+    ]
+
+
+def level_conflict(a: Title, b: Title) -> bool:
+    """Tell whether both titles state a level and the levels differ."""
+    if a.levels and b.levels and not a.levels & b.levels:
+        return True
+    return bool(a.numeral and b.numeral and a.numeral != b.numeral)
+
+
+def level_doubt(a: Title, b: Title) -> bool:
+    """Tell whether one title states a level and the other none."""
+    return bool(a.levels) != bool(b.levels) or bool(a.numeral) != bool(b.numeral)
+
+
+def extra_words(a: Title, b: Title, rules: Rules) -> tuple[list[str], list[str]]:
+    """
+    Return the words of each subject that the other has nothing like.
+
+    Words on both sides are two subjects ("Hematology Nurse", "Immunology Nurse"); on one side only
+    they may be a longer name of the same.
+    """
+    left, right = sorted(a.subject - b.subject), sorted(b.subject - a.subject)
+    only_left = [word for word in left if not _has_like(word, right, rules)]
+    only_right = [word for word in right if not _has_like(word, left, rules)]
+    # The beginning of the other, cut short or glued to what followed it, has no word of its own.
+    if b.letters.startswith(a.letters):
+        only_left = []
+    elif a.letters.startswith(b.letters):
+        only_right = []
+    return only_left, only_right
+
+
+def _has_like(word: str, others: list[str], rules: Rules) -> bool:
+    return any(fuzz.ratio(word, other) >= rules.title_word for other in others)
+
+
+def title_score(a: str, b: str) -> float:
+    """Return rapidfuzz's token set ratio of two folded titles in 0..1; 0 when one is empty."""
+    return round(fuzz.token_set_ratio(a, b) / 100, 3) if a and b else 0.0

@@ -1,0 +1,165 @@
+"""
+Work mode: remote, hybrid or onsite; the location field first, then title, then description.
+
+A word alone proves nothing: "remote sensing", "occasional remote work", "on-site gym" and "no
+remote" do not make a remote job.
+
+Source: issue 5 item 3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from nextstep.processors.shared.spans import DESCRIPTION, LOCATION, TITLE, Span, confidence, span
+from nextstep.processors.shared.spotting import BIT, Spot, spot, windows
+from nextstep.processors.shared.workmode_words import (
+    DAYS,
+    FIELD_KINDS,
+    NOT_A_MODE,
+    PATTERNS,
+    READ,
+    REFUSAL,
+    REFUSED,
+    SHOUTED,
+    STRONG,
+    TELLING,
+    TEXT_REMOTE,
+    TITLE_SUBJECT,
+    WORKPLACE,
+)
+
+
+class WorkMode(msgspec.Struct, frozen=True):
+    """`mode` is remote, hybrid, onsite or empty."""
+
+    mode: str = ""
+    confidence: float = 0.0
+    spans: tuple[Span, ...] = ()
+
+
+def field_mode(text: str) -> tuple[str, tuple[int, int]]:
+    """Return the mode that a location field states, with its span; "" without one."""
+    if refused := REFUSED.search(text):
+        return "onsite", refused.span()
+    for mode, pattern in FIELD_KINDS:
+        if hit := pattern.search(text):
+            return mode, hit.span()
+    return "", (0, 0)
+
+
+def work_mode_of(
+    location: str, title: str, text: str, spots: Sequence[Spot] | None = None
+) -> WorkMode:
+    """Return the work mode of an ad; a field outweighs the title, the title the description."""
+    mode, (start, end) = field_mode(location)
+    if mode:
+        if mode == "remote" and (mixed := _text_mode(text, spots)).mode == "hybrid":
+            return mixed
+        return WorkMode(mode, 0.95, (span(LOCATION, location, start, end),))
+    masked = TITLE_SUBJECT.sub(_blank, title)
+    mode, (start, end) = field_mode(masked)
+    if mode:
+        return WorkMode(mode, 0.92, (span(TITLE, title, start, end),))
+    return _text_mode(text, spots)
+
+
+class _Hit(msgspec.Struct, frozen=True):
+    start: int
+    end: int
+    text: str
+
+
+def _text_mode(text: str, spots: Sequence[Spot] | None = None) -> WorkMode:
+    near = spot(text[:READ]) if spots is None else [s for s in spots if s.start < READ]
+    first: dict[str, _Hit] = {}
+    for piece in windows(text, near, BIT["hybrid"] | BIT["remote"] | BIT["onsite"], 60, 60):
+        if not piece.fields & TELLING and not DAYS.search(text, piece.start, piece.end):
+            continue
+        masked = NOT_A_MODE.sub(_blank, text[piece.start : piece.end])
+        for mode, pattern, bit in PATTERNS:
+            if mode not in first and piece.fields & bit:
+                hit = _first(pattern, masked, piece.start)
+                if hit is not None:
+                    first[mode] = hit
+    return _weighed(text, first.get("hybrid"), first.get("remote"), first.get("onsite"))
+
+
+def _weighed(text: str, hybrid: _Hit | None, remote: _Hit | None, onsite: _Hit | None) -> WorkMode:
+    strong = remote is not None and _is_strong(remote)
+    found: tuple[str, _Hit | None, float] = ("", None, 0.0)
+    if hybrid and not (remote and strong and remote.start < hybrid.start):
+        found = ("hybrid", hybrid, 0.85)
+    elif onsite and _is_refusal(onsite):
+        found = ("onsite", onsite, 0.88)
+    elif remote and onsite:
+        # "Onsite or remote": remote is possible, which is what a reader looks for.
+        is_choice = abs(remote.start - onsite.start) < 40 or remote.start < onsite.start
+        found = ("remote", remote, 0.7) if is_choice else ("onsite", onsite, 0.65)
+    elif remote:
+        found = ("remote", remote, 0.85 if strong else 0.75)
+    elif onsite:
+        found = ("onsite", onsite, 0.8)
+    mode, hit, sure = found
+    return WorkMode() if hit is None else _made(mode, hit, text, sure)
+
+
+def _first(pattern: re.Pattern[str], text: str, offset: int) -> _Hit | None:
+    for match in pattern.finditer(text):
+        word = match.group()
+        if word.upper() in SHOUTED and word not in SHOUTED:
+            continue
+        if pattern is TEXT_REMOTE and REFUSAL.search(word):
+            continue
+        if _denied(text, match) or (word.lower() == "hybrid" and not _is_of_work(text, match)):
+            continue
+        return _Hit(offset + match.start(), offset + match.end(), match.group())
+    return None
+
+
+def _is_of_work(text: str, match: re.Match[str]) -> bool:
+    """Whether a bare "hybrid" is set apart like a label, or its line speaks of where work is "
+    "done."""
+    before = text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]
+    after = text[match.end() : match.end() + 60].partition("\n")[0]
+    if not before.strip(" -–—*•|(,/:[") or re.match(r"\s*(?:[|)\]/,.;–—-]|$)", after):
+        return True
+    return bool(WORKPLACE.search(before) or WORKPLACE.search(after))
+
+
+def _denied(text: str, match: re.Match[str]) -> bool:
+    """Whether "no", "not" or "isn't" stands right before, or the sentence takes it back."""
+    if REFUSAL.search(match.group()):
+        return False
+    before = text[max(0, match.start() - 22) : match.start()].lower()
+    after = text[match.end() : match.end() + 40].lower()
+    return bool(
+        re.search(
+            r"\b(?:no|not|non|isn['’]t|cannot|can't|never|kein(?:e)?|without|geen)\s+(?:\w+\s+)?$",
+            before,
+        )
+        or re.match(
+            r"\s*(?:work\w*\s+|positions?\s+)?(?:is|are)?\s*(?:not|n['’]t|unavailable)\b|"
+            r"\s*[:=]\s*no\b",
+            after,
+        )
+    )
+
+
+def _is_refusal(hit: _Hit) -> bool:
+    return bool(REFUSAL.search(hit.text))
+
+
+def _is_strong(hit: _Hit) -> bool:
+    return bool(STRONG.search(hit.text))
+
+
+def _made(mode: str, hit: _Hit, text: str, sure: float) -> WorkMode:
+    return WorkMode(mode, confidence(sure), (span(DESCRIPTION, text, hit.start, hit.end),))
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match.group())

@@ -1,0 +1,225 @@
+"""What ads say of the place of work, and what only sounds like it."""
+
+from __future__ import annotations
+
+import re
+
+from nextstep.processors.shared.spotting import BIT
+
+REMOTE = (
+    r"\b(?:100\s?%\s*|fully[\s-]*|full[\s-]*|temporarily\s+)?(?:remote(?:ly)?|remoto|"
+    r"t[ée]l[ée]travail|"
+    r"work(?:ing)?[\s-]+(?:from|at)[\s-]+(?:home|anywhere)|wfh|home[\s-]+based|"
+    r"home[\s-]?office|telecommut\w+|"
+    r"virtual|distributed|anywhere)(?:[\s-]*(?:only|ok|okay|friendly|possible|eligible|first|"
+    r"optional|"
+    r"job|position|work|working))?\b"
+)
+
+HYBRID = (
+    r"\b(?:hybrid\w*|hybride?s?|h[íi]brid[oa]|ibrid[oa]|partially\s+remote|semi-?\s?remote|"
+    r"part(?:ly|ial(?:ly)?)?[\s-]+remote|flexible\s+remote)\b"
+)
+
+ONSITE = (
+    r"\b(?:on[\s-]?site|in[\s-](?:the[\s-])?office|in[\s-]person|vor\s+ort|sur\s+site|"
+    r"presencial|in\s+sede|"
+    r"local\s+only|locals?\s+only|en\s+pr[ée]sentiel|op\s+locatie)\b"
+)
+
+NO_REMOTE = (
+    r"\b(?:no|not|non|kein(?:e)?|sans|without|geen)[\s-]+(?:a\s+)?(?:remote|t[ée]l[ée]travail|"
+    r"home[\s-]?office|wfh|work\s+from\s+home)\b|"
+    r"\bremote\s*[:=]\s*no\b|\bremote\s+(?:work\s+|working\s+)?(?:is\s+)?not\b"
+)
+
+#: Every word of a location field that speaks of the mode, not of the place.
+FIELD_MODE = re.compile("|".join((NO_REMOTE, HYBRID, REMOTE, ONSITE)), re.IGNORECASE)
+
+FIELD_KINDS = tuple(
+    (mode, re.compile(pattern, re.IGNORECASE))
+    for mode, pattern in (("hybrid", HYBRID), ("remote", REMOTE), ("onsite", ONSITE))
+)
+
+REFUSED = re.compile(NO_REMOTE, re.IGNORECASE)
+
+#: In titles these words name the subject of the work.
+TITLE_SUBJECT = re.compile(
+    r"\bremote[\s-]+(?:sens\w+|monitor\w*|support|access|desktop|control|pilot|operat\w+|site|"
+    r"vehicle)|"
+    r"\bvirtual\s+(?:assistant|reality|design|machine|agent|care|event|teacher|classroom|"
+    r"production|desktop|network)|"
+    r"\bdistributed\s+(?:systems?|comput\w+|data\w*|storage|ledger|energy|antenna|control|"
+    r"training)|"
+    r"\bhybrid\s+(?:cloud|vehicle|powertrain|mobile|app\w*|electric|it|infrastructure|systems?|"
+    r"intelligence|search)|"
+    r"\bon[\s-]?site\s+(?:engineer|technician|manager|support|supervisor)|"
+    r"\bhome[\s-]office\s+(?:manager|support)",
+    re.IGNORECASE,
+)
+
+#: Words around a mention that take its meaning away; blanked before the mentions are read.
+NOT_A_MODE = re.compile(
+    r"\bremote(?:ly)?[ \t-]+(?:sens\w+|monitor\w*|support(?:ing)?\b|access\w*|desktop\w*|"
+    r"control\w*|management|"
+    r"diagnos\w+|servers?|locations?|sites?|patient\w*|deposit|communit\w+|areas?|villages?|"
+    r"teams?\b|offices?|colleagues|employees|workers|workforce|users?|clients?|customers?|"
+    r"devices?|equipment|operat\w+|"
+    r"procedure|repositor\w*|data|api\w*|interview\w*|onboarding|hands|assist\w*|learning|"
+    r"health|care|meeting\w*|stakeholders|"
+    r"collaborat\w+|environments?\b|work(?:ing)?\s+(?:stipend|allowance|"
+    r"environment\s+experience|tools|budget|setup|equipment|options?|opportunit\w+|polic\w+|"
+    r"possibilit\w+|days?))|"
+    r"\b(?:pol[íi]tica|opci[óo]n|posibilidad|possibilidade)\s+(?:de|a)\s+(?:teletrabajo|"
+    r"trabajo\s+remoto|trabalho\s+remoto|remoto)(?!\s+parcial)|"
+    r"\baux[íi]lio\s+trabalho\s+remoto|\bremote\s+freedom|"
+    r"\b(?:occasional(?:ly)?|some|limited|option(?:s)?\s+(?:for|of)|possibility\s+of|"
+    r"ad[\s-]hoc|temporary|emergency|partial)\s+"
+    r"(?:\w+\s+)?(?:remote|home[\s-]?office|wfh|work(?:ing)?\s+from\s+home)\b|"
+    r"\b(?:manage|managing|lead|leading|coordinate|with|across|between|both|our|and|or|"
+    r"multiple|global|distributed|supporting|experience\s+(?:in|with|working\s+in))\s+"
+    r"remote(?=\s+(?:and|&|/|or)\s+(?:on[\s-]?site|distributed|in-?person|local)\s+(?:teams?|"
+    r"staff|employees|colleagues|users|stakeholders))|"
+    r"\bhybrid[ \t-]+(?:cloud\w*|vehicle\w*|electric\w*|systems?|architectures?|infrastructure|"
+    r"apps?\b|applications?|mobile|it\b|multi\w*|deploy\w*|"
+    r"cars?|siem|develop\w*|infrastruk\w*|rol(?:e|es)\s+(?:that|which|between)|methodolog\w+|"
+    r"data\w*|integration\w*|solutions?|intelligence|search|powertrain\w*|agile|projects?|"
+    r"event\w*|meeting\w*|modell?ing|models?\s+(?:that\s+combine|for\s+predict\w*)|mesh|"
+    r"warfare|ai|ml|recommend\w*|rag|retriev\w*|quantum|threat\w*|retail)|"
+    r"\b(?:multi|multi-cloud|cloud|public|private|aws)(?:\s+(?:and|or)|,|\s*/)\s+hybrid\b|"
+    r"\bhybrid(?:/|\s+or\s+|\s+and\s+)(?:multi|cloud|electric|agile)\w*|\bplug-in\s+hybrid\w*|"
+    r"\bon[\s-]?site\s+(?:gym\w*|parking|cafeteria\w*|canteen|caf[ée]\w*|child\s?care|daycare|"
+    r"nurser\w+|visits?|support|client\w*|customer\w*|"
+    r"restaurant\w*|lunch\w*|doctor|medical|clinic\w*|fitness|wellness|interview\w*|health\w*|"
+    r"massage|meals?|kitchen|barista|amenities|training\w*|facilities|"
+    r"meetings?|inspections?|audits?|chef|perks|gyms|services?|shower\w*|dining|pharmac\w*|"
+    r"physio\w*|bar|experience\s+days|installation\w*)|"
+    r"\b(?:client|customer|on|job)[\s-]on[\s-]?site\w*|\bon[\s-]?site\s+(?:at|"
+    r"with)\s+(?:client|customer)\w*|\bvisit\w*\s+on[\s-]?site|\bin[\s-]person\s+(?:meeting\w*|"
+    r"event\w*|interview\w*|training\w*|visit\w*|social\w*|collaborat\w*|team)|"
+    r"\bin\s+the\s+office\s+(?:of|we|there|you\s+will\s+find)|\b(?:fruit|snacks?|drinks?|"
+    r"coffee|breakfast|lunch\w*|beer|dogs?|massages?|fridge|"
+    r"games?)[^.\n]{0,25}\bin\s+the\s+office|\bmicrosoft\s+office\b|"
+    r"\bdistributed\s+(?:systems?|comput\w+|data\w*|storage|ledger|training|algorithms?|"
+    r"architect\w+|tracing|processing|cache|environments?|services|applications?|micro\w*|file|"
+    r"sql|version)|"
+    r"\bvirtual\s+(?:assistant\w*|reality|machine\w*|care|event\w*|interview\w*|meeting\w*|"
+    r"environment\w*|network\w*|private|desktop\w*|classroom\w*|teams?|agents?|training|desk)|"
+    r"\banywhere\s+(?:in\s+the\s+app|else|from|on\s+the\s+site)(?!\s+in)",
+    re.IGNORECASE,
+)
+
+TEXT_HYBRID = re.compile(
+    r"\bhybrid(?:e[nrs]?|es)?(?:[\s,-]+(?:work\w*|role|position|job|model\w*|schedule|setup|"
+    r"set-up|office|remote|basis|opportunity|policy|arrangement\w*|format|"
+    r"environment|contract|arbeits\w*|arbeiten|modell\w*|werken|werkplek|on-?site|flexible|"
+    r"mode|role\w*|pattern|from|in|at|–|-))?\b|"
+    r"\b(?:modalidad|trabajo|modelo|regime|trabalho|modalit[àa]|lavoro|formato|esquema|"
+    r"contratación)\s+(?:de\s+trabajo\s+)?(?:h[íi]brid[oa]|ibrid[oa])\b|\bh[íi]brid[oa]\b|"
+    r"\bibrid[oa]\b|"
+    r"\b(?:[1-4]|two|three|four|one|zwei|drei|deux|trois|twee|drie|2-3|1-2|3-4)(?:\s*(?:-|to|"
+    r"or)\s*\d)?\+?\s+(?:days?|tage?|jours|dagen|d[íi]as|giorni)\s+(?:per|a|each|/|par|pro|"
+    r"in\s+der|per\s+week\s+in|in|at|from|of|de|im|en|di)\s*"
+    r"(?:week\s+|woche\s+|semaine\s+|semana\s+)?(?:in\s+(?:the\s+|our\s+)?|from\s+(?:the\s+|"
+    r"our\s+)?|at\s+(?:the\s+|our\s+)?|im\s+|en\s+|of\s+|working\s+(?:from\s+)?|"
+    r"op\s+)?(?:\w+\s+)?(?:offices?|on-?site|home\s?-?office|t[ée]l[ée]travail|remote|home|"
+    r"teletrabajo|smart\s?working|kantoor|thuiswerk\w*|oficina|büro)\b|"
+    r"\bteletrabajo\s+parcial\b|"
+    r"\b\d\s*d[íi]as?\s*/\s*semana\s+(?:de\s+)?(?:trabajo\s+en\s+remoto|teletrabajo|"
+    r"en\s+remoto|presencial)|\b(?:[1-4]|two|three|four)[\s-]days?\s+(?:per|"
+    r"a)\s+week\s+(?:on[\s-]?site|in[\s-](?:the[\s-])?office|remote)|"
+    r"\bx?(?:[1-4]|two|three|four)\s+days\s+(?:in|at|from)\s+(?:the\s+|our\s+)?office\b|"
+    r"\bon-?site\s+(?:[1-4]|one|two|three|four)\s+days?\b|\bgiornate\s+in\s+smart\s?working\b|"
+    r"\bwork(?:ing)?\s+(?:remotely|from\s+home)\s+(?:for\s+)?(?:part|"
+    r"some)\s+of\s+the\s+(?:week|time)\b|\b(?:partially|partly|part)[\s-]remote\b|"
+    r"\bsemi-?remote\b|\bmobile[sn]?\s+arbeiten\b[^.\n]{0,30}\btage\b|"
+    r"\bt[ée]l[ée]travail\s+(?:partiel|\d\s*jours?|hybride)|"
+    r"\bwork\s+from\s+home\s+(?:up\s+to\s+)?(?:\d|two|three)\s+days?\b|"
+    r"\bsmart\s?working\s+(?:\d|due|tre)\s+giorni\b|"
+    r"\b(?:combination|mix|blend|mixture)\s+of\s+(?:remote|home|office|in-?office|"
+    r"on-?site)[^.\n]{0,40}(?:office|remote|home|on-?site)\b",
+    re.IGNORECASE,
+)
+
+TEXT_REMOTE = re.compile(
+    r"^[\s\-*•>]*(?:100\s?%\s*|fully\s+)?remote\s*$|"
+    r"\b(?:fully|100\s?%|completely|entirely|full[\s-]time|permanent(?:ly)?|"
+    r"primarily)[\s,-]*(?:\(?)(?:remote(?:ly)?|remoto|virtual|home[\s-]?office|"
+    r"t[ée]l[ée]travail)\b|"
+    r"\b(?:this|the|our|position|role|job|opportunity|role\s+type|it)\s+(?:\w+\s+){0,3}?(?:is|"
+    r"can\s+be|will\s+be|may\s+be)\s+(?:\w+\s+){0,2}?(?:remote(?:ly)?|virtual|home[\s-]based|"
+    r"work[\s-]from[\s-]home)\b|"
+    r"\bremote(?:[\s,-]+(?:role|position|job|opportunity|opportunities|first|only|work|working|"
+    r"contract|based|basis|friendly|ok|okay|possible|eligible|within|in\s+(?:the\s+)?(?:us|uk|"
+    r"usa|united|europe|eu|canada|germany|spain|india)|from|option\w*|"
+    r"anywhere|u\.?s\.?a?|uk|eu|europe|worldwide|global\w*|emea|latam|canada|\(|/))|"
+    r"\b(?:location|standort|lieu|ubicaci[óo]n|work\s*(?:place|mode|type|arrangement|setting|"
+    r"model|location)|workplace\s+type|job\s+type|where|sede|local|ort|modalidad|"
+    r"place\s+of\s+work|position\s+type|employment\s+type|job\s+location|remote)\s*[:\-–|"
+    r"]\s*[^.\n]{0,40}?\b(?:remote|anywhere|remoto|home[\s-]based|work\s+from\s+home|"
+    r"home\s?office|yes)\b|"
+    r"\bwork(?:ing)?\s+(?:fully\s+)?(?:remotely|from\s+(?:anywhere|home))\b(?!\s+(?:stipend|"
+    r"allowance|policy|days|occasion))|\bremote\s*[|)\]]|[|(\[]\s*(?:100%\s+)?remote\b|"
+    r"\bREMOTE\b|\b(?:we\s+are|we['’]re)\s+(?:a\s+)?(?:fully\s+)?(?:remote|distributed)\b|"
+    r"\b(?:100\s?%\s+)?(?:100\s?%\s+teletrabajo|trabajo\s+100\s?%\s+(?:en\s+)?remoto|"
+    r"(?:modalidad|modelo|regime)\s+(?:de\s+)?(?:\w+\s+)?(?:remot[oa]|teletrabajo)|"
+    r"trabajo\s+en\s+remoto|trabalho\s+remoto|lavoro\s+da\s+remoto|full\s+remote|en\s+remoto|"
+    r"da\s+remoto|100%\s+remot[oa])\b|\bremote\s+(?:in|within|across)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+TEXT_ONSITE = re.compile(
+    r"\b(?:this|the|our|position|role|job)\s+(?:\w+\s+){0,3}?(?:is|will\s+be|requires?|"
+    r"must\s+be)\s+(?:\w+\s+){0,3}?(?:on[\s-]?site|in[\s-](?:the[\s-])?office|in[\s-]person|"
+    r"office[\s-]based)\b|"
+    r"\b(?:on[\s-]?site|in[\s-]office|in[\s-]person|office[\s-]based)[\s,-]+(?:role|position|"
+    r"job|work\b|only|required|requirement|presence|attendance|5|five|full[\s-]?time|daily|"
+    r"every\s+day|in\s+[A-Z])|"
+    r"\b(?:fully|100\s?%|full[\s-]time|strictly)[\s,-]*(?:on[\s-]?site|"
+    r"in[\s-](?:the[\s-])?office|in[\s-]person|office[\s-]based)\b|"
+    r"\b(?:location|work\s*(?:place|mode|type|arrangement|setting|model|location)|"
+    r"workplace\s+type|job\s+type|position\s+type|job\s+location|modalidad|standort|"
+    r"remote)\s*[:\-–|]\s*[^.\n]{0,40}?\b(?:on[\s-]?site|in[\s-]office|in[\s-]person|"
+    r"presencial|vor\s+ort|office[\s-]based|en\s+pr[ée]sentiel)\b|"
+    r"\b(?:five|5)\s+days\s+(?:a|per|/)\s*week\s+(?:in|from|at|on)[\s-]+(?:the\s+|"
+    r"our\s+)?(?:office|site)\b|\b(?:must|need\s+to|required\s+to|able\s+to)\s+(?:work|be|"
+    r"commute)\s+(?:\w+\s+)?(?:on[\s-]?site|in[\s-](?:the[\s-]|our[\s-])?office|"
+    r"in[\s-]person)\b|"
+    r"\bON-?SITE\b|[|(\[]\s*on[\s-]?site\b|\bon[\s-]?site\s*[|)\]]|\b(?:trabajo|modalidad|"
+    r"trabalho|regime)\s+(?:100%\s+)?presencial\b|\b100\s?%\s+presencial\b|"
+    r"\blocal\s+candidates\s+only\b|\blocals?\s+only\b|\bremote\s*[:=]\s*no\b|\b(?:no|"
+    r"not)\s+(?:a\s+)?remote\b|\bkein(?:e)?\s+(?:home\s?office|remote)\b|"
+    r"\bremote\s+(?:work\s+)?(?:is\s+)?not\s+(?:possible|available|an\s+option|permitted|"
+    r"allowed|offered|considered)\b",
+    re.IGNORECASE,
+)
+
+PATTERNS = (
+    ("hybrid", TEXT_HYBRID, BIT["hybrid"] | BIT["remote"] | BIT["onsite"]),
+    ("remote", TEXT_REMOTE, BIT["remote"]),
+    ("onsite", TEXT_ONSITE, BIT["onsite"]),
+)
+
+TELLING = BIT["remote"] | BIT["onsite"]
+
+#: "days" alone tells nothing; days at an office or at home do.
+DAYS = re.compile(
+    r"h[yíi]brid|ibrid|office|home|remote|kantoor|oficina|b[üu]ro|smart|semi|casa|presenci",
+    re.IGNORECASE,
+)
+
+REFUSAL = re.compile(r"\b(?:no|not|kein\w*)\b", re.IGNORECASE)
+
+STRONG = re.compile(r"fully|100|complete|entire|full|location|workplace|REMOTE|role|position")
+
+#: Case matters for the bare words that Hacker News posts shout.
+SHOUTED = frozenset({"REMOTE", "ONSITE", "ON-SITE"})
+
+#: Further down an ad speaks of benefits and of the firm.
+READ = 12_000
+
+WORKPLACE = re.compile(
+    r"\b(?:office|remote(?:ly)?|on-?site|home|work(?:ing|place|s)?|days?|week|location|"
+    r"flexib\w+|schedule|policy|position|role)\b",
+    re.IGNORECASE,
+)

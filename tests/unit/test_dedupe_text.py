@@ -1,0 +1,186 @@
+"""What two copies of an ad must share, and what two ads must not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextstep.processors.shared.dedupe_compare import Document, Fields, compare
+from nextstep.processors.shared.dedupe_rules import RULES
+from nextstep.processors.shared.dedupe_text import folded, words
+from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
+from nextstep.processors.shared.minhash import agreement, band_hashes, make_sketcher, sign
+
+TEXT = " ".join(f"duty{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]} needs care" for i in range(60))
+
+
+@pytest.mark.parametrize(
+    ("damaged", "clean"),
+    [
+        ("ResponsibilitiesCompany overview", "Responsibilities\n\nCompany overview"),
+        ("Apply by 2019Apply now", "Apply by 2019\nApply now"),
+        ("We’re hiring – now!", "we're   HIRING now"),
+        ("Résumé für Müller", "resume fur muller"),
+        ("<b>Straße</b>".replace("<b>", "").replace("</b>", ""), "Strasse"),
+    ],
+)
+def test_a_damaged_copy_folds_to_the_words_of_the_clean_one(damaged: str, clean: str) -> None:
+    assert words(damaged) == words(clean)
+
+
+@pytest.mark.req("N-33")
+def test_signs_of_a_script_without_spaces_are_words() -> None:
+    assert words("数据分析师 SQL") == ["数", "据", "分", "析", "师", "sql"]
+    assert words("") == []
+    assert words("—…!") == []
+
+
+@given(st.text(max_size=80))
+def test_folding_is_stable(text: str) -> None:
+    assert folded(folded(text)) == folded(text)
+
+
+@pytest.mark.req("N-33")
+def test_signatures_estimate_the_share_of_common_shingles() -> None:
+    sketcher = make_sketcher(RULES)
+    whole = words(TEXT)
+    half = whole[: len(whole) * 6 // 10]
+    estimate = agreement([(sign(sketcher, whole), sign(sketcher, half))])[0]
+    assert estimate == pytest.approx(0.6, abs=0.13)
+    assert agreement([(sign(sketcher, whole), b"")]) == [0.0]
+    assert sign(sketcher, ["one", "two"]) == b""
+    assert band_hashes(b"", RULES.bands) == []
+
+
+@pytest.mark.req("N-33")
+def test_bands_are_the_same_numbers_in_every_process() -> None:
+    code = (
+        "from nextstep.processors.shared.dedupe_rules import RULES\n"
+        "from nextstep.processors.shared.minhash import *\n"
+        "made = sign(make_sketcher(RULES), 'one text of a few words only'.split())\n"
+        "print(*band_hashes(made, RULES.bands))"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert printed[0] == printed[1]
+    assert len(printed[0].split()) == 32
+
+
+@pytest.mark.req("N-33")
+def test_importing_the_stage_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, nextstep.processors.shared.minhash\n"
+        "print([name for name in ('datasketch', 'scipy', 'numpy') if name in sys.modules])"
+    )
+    made = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    loaded = made.stdout.strip()
+    assert "datasketch" not in loaded
+    assert "scipy" not in loaded
+
+
+@pytest.mark.req("N-34")
+@pytest.mark.parametrize(
+    ("a", "b", "veto"),
+    [
+        (Fields(city="leeds"), Fields(city="york"), ["city"]),
+        (Fields(city="leeds"), Fields(), []),
+        (Fields(country="gb"), Fields(country="us"), ["country"]),
+        (Fields(region="texas"), Fields(region="ohio"), ["region"]),
+        (Fields(region="texas", city="austin"), Fields(region="ohio"), ["region"]),
+        (Fields(region="a", city="austin"), Fields(region="b", city="austin"), []),
+        (Fields(employment="full_time"), Fields(employment="part_time"), ["employment_type"]),
+        (Fields(employment="full_time"), Fields(employment="permanent"), []),
+        (
+            Fields(employment="contract"),
+            Fields(employment="permanent,full_time"),
+            ["employment_type"],
+        ),
+        (Fields(company="acme ltd"), Fields(company="acme"), []),
+        (Fields(company="acme"), Fields(company="umbrella staffing"), ["company"]),
+        (Fields(title="senior analyst"), Fields(title="junior analyst"), ["level"]),
+        (Fields(title="analyst ii"), Fields(title="analyst iii"), ["level"]),
+        (Fields(title="senior analyst"), Fields(title="analyst"), []),
+        (Fields(title="analyst"), Fields(title="analyst m f d"), []),
+        (Fields(title="analyst"), Fields(title="analyst contract"), []),
+        (Fields(title="analyst reposted"), Fields(title="analyst remote"), []),
+        (Fields(title="hematology nurse"), Fields(title="immunology nurse"), ["title"]),
+        (Fields(title="nurse leeds", city="leeds"), Fields(title="nurse"), []),
+        (Fields(title="data analyst"), Fields(title="data analysts"), []),
+    ],
+)
+def test_a_field_speaks_against_a_merge_only_when_both_sides_state_it(
+    a: Fields, b: Fields, veto: list[str]
+) -> None:
+    for left, right in ((a, b), (b, a)):
+        made = compare(Document(TEXT, left), Document(TEXT, right), 1.0, None, RULES)
+        assert sorted(made.reasons["veto"]) == veto
+        assert made.relation == ("variant" if veto else "duplicate")
+        assert made.similarity == 1.0
+
+
+@pytest.mark.req("N-34")
+def test_a_word_that_one_title_adds_counts_once_the_texts_differ() -> None:
+    edited = TEXT.replace("needs care", "wants practice", 8)
+    a = Document(TEXT, Fields(title="data scientist"))
+    b = Document(edited, Fields(title="data scientist internship"))
+    made = compare(a, b, 0.9, None, RULES)
+    assert RULES.duplicate <= made.similarity < RULES.same_text
+    assert made.relation == "variant"
+    assert compare(a, Document(edited, a.fields), 0.9, None, RULES).relation == "duplicate"
+
+
+@pytest.mark.req("N-34")
+def test_a_text_cut_short_is_a_copy_and_a_like_beginning_is_none() -> None:
+    cut = Document(TEXT[: len(TEXT) * 6 // 10], Fields())
+    whole = Document(TEXT, Fields())
+    made = compare(cut, whole, 0.6, None, RULES)
+    assert (made.relation, made.reasons["cut"]) == ("duplicate", True)
+    other = Document(TEXT[: len(TEXT) // 2] + " " + "quite another end " * 40, Fields())
+    assert compare(other, whole, 0.5, None, RULES).relation == "apart"
+
+
+@pytest.mark.req("N-34")
+@pytest.mark.parametrize(("verdict", "relation"), [("same", "duplicate"), ("not_same", "apart")])
+def test_a_verdict_wins_over_text_and_fields(verdict: str, relation: str) -> None:
+    a, b = Document(TEXT, Fields(city="leeds")), Document("quite another text", Fields(city="york"))
+    for left, right in ((a, b), (a, a)):
+        made = compare(left, right, 0.1, verdict, RULES)
+        assert (made.relation, made.reasons["rule"]) == (relation, "verdict")
+
+
+@given(*[st.text(alphabet="abc ", max_size=60).map(folded)] * 2)
+def test_a_pair_reads_the_same_from_both_sides(a: str, b: str) -> None:
+    left, right = Document(a * 4, Fields(title=b)), Document(b * 4, Fields(title=a))
+    assert compare(left, right, 0.5, None, RULES) == compare(right, left, 0.5, None, RULES)
+
+
+def test_titles_that_are_prose_state_nothing() -> None:
+    assert stated_title("Acme | Senior Engineer | San Francisco | ONSITE | Full-time") == ""
+    assert stated_title("Percolate, http://percolate.com/ New York") == ""
+    assert stated_title("Data Analyst | Berlin") == "data analyst berlin"
+
+
+def test_lead_generation_is_no_level() -> None:
+    lead, senior = read_title("lead generation manager"), read_title("senior generation manager")
+    assert not level_conflict(lead, senior)
+    assert level_conflict(read_title("lead nurse"), read_title("junior nurse"))
