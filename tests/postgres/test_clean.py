@@ -19,6 +19,7 @@ from nextstep.db import pools
 from nextstep.events import kinds
 from nextstep.events.codec import encode_payload
 from nextstep.events.io import log
+from nextstep.events.io.runner import Failure, without_superseded
 from nextstep.events.io.writes import Writer
 from nextstep.events.model import Draft, JobRequeued, PairJudged, SourceScanned
 from nextstep.events.stage import Found
@@ -57,8 +58,10 @@ class Clean:
 
     async def _batch(self, rows: list[Any], dead: list[Any]) -> None:
         writer = Writer()
+        assert CLEAN.absent is not None
         await writer.apply(self.connection, CLEAN.absent(dead).ops)
-        prepared = CLEAN.prepare(context(), rows)
+        parked = [Failure(row, "", "", 1) for row in dead]
+        rows, prepared = without_superseded(rows, CLEAN.prepare(context(), rows), parked)
         found: Found = {}
         for lookup in CLEAN.lookups:
             args = lookup.args(rows, prepared, found)

@@ -233,6 +233,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2
 @example("<<b>p>", "")
 @example("&am&#112;;lt;p&gt;", "")
 @example("Ã\u200b©", "")
+@example("", ":Word<p>")
+@example("", "RequirementsShow more")
+@example("", "<" * 12 + "p>" * 12)
+@example("", "&amp;" * 12 + "lt;p" + "&gt;" * 3)
 def test_cleaning_never_raises_leaves_no_controls_and_a_second_time_changes_nothing(
     markup: str, text: str
 ) -> None:

@@ -235,7 +235,7 @@ class StageRunner:
     ) -> Writes:
         dead = [*batch.failures, *failures]
         handled = len(rows) + len(dead)
-        rows, prepared = _without_superseded(rows, prepared, dead)
+        rows, prepared = without_superseded(rows, prepared, dead)
         good = rows
         if self.stage.absent is None and dead:
             rows = [*rows, *(failure.row for failure in dead)]
@@ -370,7 +370,7 @@ class StageRunner:
         await anyio.sleep(delay)
 
 
-def _without_superseded(
+def without_superseded(
     rows: list[Any], prepared: list[Any], dead: list[Failure]
 ) -> tuple[list[Any], list[Any]]:
     """Drop what stands before a dead row of the same job: writing it would bring the job back."""

@@ -143,7 +143,7 @@ def _part_glued(text: str) -> tuple[str, int, int]:
     spots: list[int] = []
     for match in _GLUE.finditer(text):
         at = match.start()
-        last, before = text[at - 1], text[at - 3 : at]
+        last, before = text[at - 1], text[max(0, at - 3) : at]
         if text.endswith(_HEADS, 0, at):
             marks[at] = "\n"
             marks |= _break_before_head(text, at)
@@ -152,7 +152,7 @@ def _part_glued(text: str) -> tuple[str, int, int]:
             marks[at] = "\n"
             heads += 1
         elif last == ":":
-            if text[at - 2].isalpha() and _LABELLED.match(text, at):
+            if text[at - 2 : at - 1].isalpha() and _LABELLED.match(text, at):
                 marks[at] = " "
         elif last in ".!?":
             if before[:2].isalpha() and before.islower() and _SENTENCE_HERE.match(text, at):

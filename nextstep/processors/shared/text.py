@@ -64,8 +64,10 @@ def clean_text(html: str, text: str = "") -> CleanText:
         current = _one_pass(current, markup, changes)
         markup = False
         if not _needs_another(current):
-            return CleanText(current, changes)
-    return CleanText(_defuse(current), changes)
+            break
+    else:
+        current = _defuse(current)
+    return CleanText(_settle(current), changes)
 
 
 def clean_line(raw: str, cap: int = CAP) -> str:
@@ -120,5 +122,14 @@ def _needs_another(text: str) -> bool:
 
 
 def _defuse(text: str) -> str:
-    """Make sure that no further pass would find markup or entities, which nesting can feign."""
+    """Break up the markup and entities that deep nesting feigns again after each pass."""
     return text.replace("<", "< ").replace("&", "& ")
+
+
+def _settle(text: str) -> str:
+    """Return a text that a further pass does not change; almost every ad needs one to know it."""
+    for _ in range(_ROUNDS):
+        before, text = text, _one_pass(text, False, {})
+        if text == before:
+            break
+    return text
