@@ -18,7 +18,8 @@ Every error a person may meet, as one tree.
     │   ├── StaleStage                    code, taxonomy or model differ from the stage's row
     │   ├── TooManyDeadLetters            a fault of the stage, not of single posts
     │   ├── Fenced                        another process took the stage over
-    │   └── WorkerDied                    an executor process ended while it worked
+    │   ├── WorkerDied                    an executor process ended while it worked
+    │   └── RebuildFailed                 a rebuild ended early; the live tables are as before
     ├── ModelError                    5   the encoder is missing, damaged or of another size
     └── ServeError                    6   the HTTP server cannot start as asked
 
@@ -109,6 +110,9 @@ class Fenced(StageError): ...
 
 
 class WorkerDied(StageError): ...
+
+
+class RebuildFailed(StageError): ...
 
 
 class ModelError(NextStepError):

@@ -112,7 +112,7 @@ def print_status(found: dict[str, Any]) -> None:
         if stage["stale"]:
             print(
                 f"{stage['stage']} is stale: made by {stage['version']}; "
-                f"cure: nextstep reset {stage['stage']} --to 0"
+                f"cure: nextstep rebuild {stage['stage']} --swap"
             )
         elif stage["last_error"]:
             print(f"{stage['stage']}: {stage['last_error']}")

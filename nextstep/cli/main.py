@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "line": ("run", "status", "pause", "resume", "reset"),
     "dead_letters": ("dead-letters",),
     "log": ("log",),
+    "rebuild": ("rebuild", "verify"),
     "extract": ("extract",),
     "match": ("match", "similar"),
     "serve": ("serve",),

@@ -113,7 +113,7 @@ def _drained(
         stop = anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(stop_on_signals, stop)
-            with ingest.showing_progress() as on_progress, _showing_stages() as on_status:
+            with ingest.showing_progress() as on_progress, showing_stages() as on_status:
                 report = await bootstrap(
                     url,
                     settings,
@@ -159,8 +159,10 @@ def _stay_up(args: argparse.Namespace, settings: Settings, url: str, files: list
         async with anyio.create_task_group() as group:
             group.start_soon(stop_on_signals, stop)
             done = await prepare(url, settings, stages)
-            for stage in done.reset:
-                print(f"{stage} is rebuilt: its code, taxonomies or model changed", file=sys.stderr)
+            for stage in done.rebuilt:
+                print(
+                    f"{stage} was rebuilt: its code, taxonomies or model changed", file=sys.stderr
+                )
             # The stages and the server stop by themselves once `stop` is set; what else runs is
             # cancelled when they are through.
             async with anyio.create_task_group() as rest:
@@ -246,7 +248,8 @@ How to go on:
 
 
 @contextmanager
-def _showing_stages() -> Iterator[Callable[[dict[str, Any]], None]]:
+def showing_stages() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Give a function that shows status documents: bars on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
         yield _lines()
         return

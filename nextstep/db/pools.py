@@ -2,8 +2,9 @@
 asyncpg connections of a role, with the codecs and the limits every room counts on.
 
 A connection is `nextstep_<role>` from its first statement on, speaks UTC, gives jsonb as Python
-objects and vectors as `pgvector.Vector`. Behind a transaction pooler none of that can be set for a
-session: no prepared statements are kept, and `in_transaction` sets the role for one transaction.
+objects and vectors as `pgvector.Vector`. Behind a transaction pooler nothing can be set for a
+session: no prepared statements are kept, and every transaction sets role, zone and limits for
+itself; a statement outside of one gets one of its own.
 
 Source: decisions.md 15 and 26.
 """
@@ -13,10 +14,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import asyncpg
 import msgspec
+from asyncpg.transaction import Transaction
 from pgvector.asyncpg import register_vector
 
 from nextstep.db.dsn import for_asyncpg
@@ -33,7 +36,7 @@ else:  # the classes take no parameter at run time
     Connection = AnyConnection = asyncpg.Connection
     Pool = asyncpg.Pool
 
-Role = Literal["owner", "ingest", "worker", "api"]
+Role = Literal["owner", "ingest", "worker", "rebuild", "api"]
 
 #: Seconds until a connection attempt counts as failed.
 CONNECT_TIMEOUT_S = 10.0
@@ -44,6 +47,8 @@ _LIMITS: dict[str | None, dict[str, str]] = {
     "api": {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s"},
     "ingest": {"lock_timeout": "60s", "idle_in_transaction_session_timeout": "10min"},
     "worker": {"lock_timeout": "60s", "idle_in_transaction_session_timeout": "10min"},
+    # What a rebuild writes it finds in the shadow; what it only reads may be live.
+    "rebuild": {"lock_timeout": "60s", "search_path": "nextstep_shadow, public"},
     "owner": {},
     None: {},
 }
@@ -74,15 +79,25 @@ async def connect(url: str, role: Role | None, settings: Settings) -> Connection
 
 
 async def create_pool(
-    url: str, role: Role | None, settings: Settings, *, max_size: int = 4
+    url: str,
+    role: Role | None,
+    settings: Settings,
+    *,
+    max_size: int = 4,
+    command_timeout_s: float | None = None,
 ) -> Pool:
-    """Open a pool of such connections, the first of them at once; errors as in `connect`."""
+    """
+    Open a pool of such connections, the first of them at once; errors as in `connect`.
+
+    A statement without an answer after `command_timeout_s` raises TimeoutError.
+    """
     try:
         return await asyncpg.create_pool(
             for_asyncpg(url),
             min_size=1,
             max_size=max_size,
             init=_set_codecs,
+            command_timeout=command_timeout_s,
             **_arguments(role, settings),
         )
     except _FAILURES as error:
@@ -96,10 +111,80 @@ async def in_transaction(
     """Open a transaction that has the role and UTC behind a pooler too (SET LOCAL)."""
     async with connection.transaction():
         if settings.pooler == "transaction":
-            await connection.execute("SET LOCAL TimeZone = 'UTC'")
-            if role is not None:
-                await connection.execute(f"SET LOCAL ROLE nextstep_{role}")
+            await connection.execute(_local_settings(role))
         yield
+
+
+class _RoleTransaction(Transaction):
+    """A transaction that begins with its connection's role, zone and limits."""
+
+    def __init__(self, connection: _BehindPooler, *how: Any) -> None:
+        super().__init__(connection, *how)
+        self._on = connection
+
+    async def start(self) -> None:
+        is_outer = not self._on.is_in_transaction()
+        self._on.is_beginning = True
+        try:
+            await super().start()
+        finally:
+            self._on.is_beginning = False
+        if is_outer:
+            try:
+                await self._on.execute(self._on.local_settings)
+            except BaseException:
+                await self.rollback()
+                raise
+
+
+class _BehindPooler(Connection):
+    """
+    A connection of a transaction pooler: the next statement may reach another session.
+
+    A role set for the session would stay with whoever gets it next, so each transaction sets its
+    own. That also keeps the two messages of one statement in one session.
+    """
+
+    local_settings: ClassVar[str]
+    is_beginning = False
+
+    def transaction(self, **how: Any) -> Transaction:
+        how = {"isolation": None, "readonly": False, "deferrable": False, **how}
+        return _RoleTransaction(self, how["isolation"], how["readonly"], how["deferrable"])
+
+    def get_reset_query(self) -> str:
+        return ""  # nothing was set for the session
+
+    async def execute(self, *args: Any, **how: Any) -> Any:
+        return await self._alone(super().execute, args, how)
+
+    async def executemany(self, *args: Any, **how: Any) -> Any:
+        return await self._alone(super().executemany, args, how)
+
+    async def fetch(self, *args: Any, **how: Any) -> Any:
+        return await self._alone(super().fetch, args, how)
+
+    async def fetchrow(self, *args: Any, **how: Any) -> Any:
+        return await self._alone(super().fetchrow, args, how)
+
+    async def fetchval(self, *args: Any, **how: Any) -> Any:
+        return await self._alone(super().fetchval, args, how)
+
+    async def _alone(self, call: Any, args: tuple[Any, ...], how: dict[str, Any]) -> Any:
+        if self.is_beginning or self.is_in_transaction():
+            return await call(*args, **how)
+        async with self.transaction():
+            return await call(*args, **how)
+
+
+@cache
+def _connection_class(role: Role | None) -> type[_BehindPooler]:
+    return type("BehindPooler", (_BehindPooler,), {"local_settings": _local_settings(role)})
+
+
+def _local_settings(role: Role | None) -> str:
+    values = {"TimeZone": "UTC", **({"role": f"nextstep_{role}"} if role else {}), **_LIMITS[role]}
+    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in values.items())
 
 
 #: What connecting may raise. InterfaceError: a host that asyncpg cannot make sense of.
@@ -109,7 +194,11 @@ _FAILURES = (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.Inter
 def _arguments(role: Role | None, settings: Settings) -> dict[str, Any]:
     if settings.pooler == "transaction":
         # A pooler refuses start-up parameters it does not know, and loses prepared statements.
-        return {"timeout": CONNECT_TIMEOUT_S, "statement_cache_size": 0}
+        return {
+            "timeout": CONNECT_TIMEOUT_S,
+            "statement_cache_size": 0,
+            "connection_class": _connection_class(role),
+        }
     server = {
         "application_name": f"nextstep {role or ''}".strip(),
         "TimeZone": "UTC",

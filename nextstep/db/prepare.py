@@ -15,7 +15,13 @@ from nextstep.share import share
 
 FLOOR = 140000
 EXTENSIONS = ("vector", "pg_trgm", "unaccent")
-ROLES = ("nextstep_owner", "nextstep_ingest", "nextstep_worker", "nextstep_api")
+ROLES = (
+    "nextstep_owner",
+    "nextstep_ingest",
+    "nextstep_worker",
+    "nextstep_rebuild",
+    "nextstep_api",
+)
 _PACKAGES = {"vector": "postgresql-{major}-pgvector"}
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -100,10 +106,5 @@ def _run_file(connection: Connection, name: str, why: str) -> None:
             f"the user {user} may not prepare the database {database}",
             detail=f"{error.diag.message_primary}; {why}",
             hint=f"an administrator runs once: psql -d {database} -f {share('sql')}/ops/{name}"
-            + (
-                f" and GRANT nextstep_owner, nextstep_ingest, nextstep_worker, nextstep_api"
-                f" TO {user}"
-                if name == "roles.sql"
-                else ""
-            ),
+            + (f" and GRANT {', '.join(ROLES)} TO {user}" if name == "roles.sql" else ""),
         ) from error

@@ -18,7 +18,7 @@ _HINTS = (
     (
         r"permission denied to set role|must be able to SET ROLE",
         "an administrator runs: GRANT nextstep_owner, nextstep_ingest, nextstep_worker, "
-        "nextstep_api TO <login>",
+        "nextstep_rebuild, nextstep_api TO <login>",
     ),
     (r"No space left", "free disk space on the server's volume, then try again"),
     (r"translate host|Name or service|nodename|resolve", "correct the host in DATABASE_URL"),

@@ -25,6 +25,7 @@ from nextstep.events.io.line import run_line
 from nextstep.events.stage import Stage
 from nextstep.ingest.io.append import IngestOptions, OnProgress, ingest_files
 from nextstep.ingest.report import IngestReport
+from nextstep.projections.io.rebuild import Options, rebuild
 from nextstep.settings import Settings
 
 #: Seconds between two looks at the offsets while they move.
@@ -52,7 +53,7 @@ class BootstrapReport(msgspec.Struct):
     """What a bootstrap did. Times are seconds; `counts` are rows of the tables at its end."""
 
     migrated: list[str] = []
-    reset: list[str] = []
+    rebuilt: list[str] = []
     ingest: IngestReport | None = None
     head: int = 0
     counts: dict[str, int] = {}
@@ -80,13 +81,15 @@ def takes_sample(url: str, sample: Path) -> bool:
 
 
 async def prepare(url: str, settings: Settings, stages: Sequence[Stage]) -> BootstrapReport:
-    """Migrate, and rewind the stages whose code, taxonomies or model changed since their rows."""
+    """Migrate, and rebuild the stages whose code, taxonomies or model changed since their rows."""
     report = BootstrapReport(migrated=await anyio.to_thread.run_sync(migrate, url))
     connection = await pools.connect(url, "worker", settings)
     try:
-        report.reset = await offsets.reset_stale(connection, settings, stages)
+        report.rebuilt = await offsets.stale_stages(connection, settings, stages)
     finally:
         await connection.close()
+    if report.rebuilt:
+        await rebuild(url, settings, stages, Options(tuple(report.rebuilt), "swap"))
     return report
 
 

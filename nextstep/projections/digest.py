@@ -75,7 +75,7 @@ def digest_sql(table: str, columns: Sequence[Column], key: Sequence[str]) -> str
     """
     return (
         f"SELECT count(*)::bigint, {_total(columns, key)}\n"
-        f"FROM (SELECT {_names(key)}, {_row(columns)} AS digest FROM {_quote(table)}) AS hashed"
+        f"FROM (SELECT {_names(key)}, {_row(columns)} AS digest FROM {quoted(table)}) AS hashed"
     )
 
 
@@ -90,7 +90,7 @@ def ranges_sql(table: str, columns: Sequence[Column], key: Sequence[str]) -> str
     return (
         f"SELECT part, count(*)::bigint, {_total(columns, key)}\n"
         f"FROM (SELECT {_names(key)}, {_row(columns)} AS digest, {prefix} AS part"
-        f" FROM {_quote(table)}) AS hashed\n"
+        f" FROM {quoted(table)}) AS hashed\n"
         "GROUP BY part ORDER BY part"
     )
 
@@ -105,7 +105,7 @@ def _total(columns: Sequence[Column], key: Sequence[str]) -> str:
     if not key or not set(key) <= types.keys():
         raise UsageError(f"the key {tuple(key)} is not among the compared columns {tuple(types)}")
     order = ", ".join(
-        _quote(name) + (' COLLATE "C"' if types[name] in _TEXTS else "") for name in key
+        quoted(name) + (' COLLATE "C"' if types[name] in _TEXTS else "") for name in key
     )
     joined = f"string_agg(digest, ''::bytea ORDER BY {order})"
     return f"encode(sha256(coalesce({joined}, ''::bytea)), 'hex')"
@@ -117,13 +117,19 @@ def _row(columns: Sequence[Column]) -> str:
 
 
 def _field(column: Column) -> str:
-    text = _text(column)
+    text = field_text(column)
     return f"coalesce(length({text}) || ':' || {text}, '-')"
 
 
-def _text(column: Column) -> str:
+def field_text(column: Column, of: str = "") -> str:
+    """
+    Return the expression of a column's canonical text; `of` is the alias of its table.
+
+    Raises:
+        UsageError: the type has no text form that is the same everywhere.
+    """
     base = _MODIFIER.sub("", column.type)
-    name = _quote(column.name)
+    name = f"{of}.{quoted(column.name)}" if of else quoted(column.name)
     if base in _TEXTS:
         return name
     if base in _PLAIN:
@@ -138,8 +144,9 @@ def _text(column: Column) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return ", ".join(_quote(name) for name in names)
+    return ", ".join(quoted(name) for name in names)
 
 
-def _quote(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,12 +1,12 @@
 -- Cluster-level roles of NextStep. Idempotent; needs CREATEROLE. The embedded server's launcher and
 -- `nextstep db migrate` run it where they may; on a server of your own an administrator runs it once
--- and grants the four roles to the login user:
---   GRANT nextstep_owner, nextstep_ingest, nextstep_worker, nextstep_api TO <login>;
+-- and grants the five roles to the login user:
+--   GRANT nextstep_owner, nextstep_ingest, nextstep_worker, nextstep_rebuild, nextstep_api TO <login>;
 DO $$
 DECLARE
   wanted text;
 BEGIN
-  FOREACH wanted IN ARRAY ARRAY['nextstep_owner', 'nextstep_ingest', 'nextstep_worker', 'nextstep_api'] LOOP
+  FOREACH wanted IN ARRAY ARRAY['nextstep_owner', 'nextstep_ingest', 'nextstep_worker', 'nextstep_rebuild', 'nextstep_api'] LOOP
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
       BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);

@@ -21,7 +21,7 @@ from nextstep.errors import MigrationError, Unreachable
 from nextstep.settings import Settings
 from nextstep.share import share
 
-ROLES = "nextstep_owner, nextstep_ingest, nextstep_worker, nextstep_api"
+ROLES = "nextstep_owner, nextstep_ingest, nextstep_worker, nextstep_rebuild, nextstep_api"
 
 
 @pytest.fixture(scope="module")

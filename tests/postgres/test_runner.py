@@ -194,7 +194,8 @@ async def test_a_stage_whose_code_changed_is_stale_until_it_is_reset(
         await run_line(database, settings, newer, once=True)
     stale = (await offsets.status(line, settings, newer))["stages"][0]
     assert (stale["stale"], stale["status"], stale["reason"]) == (True, "halted", "stale")
-    assert await offsets.reset_stale(line, settings, newer) == ["first"]
+    assert await offsets.stale_stages(line, settings, newer) == ["first"]
+    await offsets.reset(line, newer, "first", 0)
     await run_line(database, settings, newer, once=True)
     assert len(await titles(line)) == 1
 
@@ -321,6 +322,22 @@ async def test_a_job_that_turns_bad_within_one_batch_leaves_no_row_and_keeps_its
     assert [(e["job_id"], e["status"]) for e in await dead_letters.letters(line)] == [
         (job(1), "parked")
     ]
+
+
+@pytest.mark.req("D-04")
+@pytest.mark.parametrize("batch_size", [1, 500])
+async def test_a_job_that_turns_good_again_resolves_its_letter_whatever_the_batch_size(
+    line: Any, database: str, settings: Settings, batch_size: int
+) -> None:
+    sized = msgspec.structs.replace(settings, batch_size=batch_size)
+    await log.append(line, [draft(1, "poison"), draft(2, "undecided"), draft(1, "well", day=1)])
+    await run_line(database, sized, TOYS, once=True)
+    letters = await dead_letters.letters(line, status=None)
+    assert [(e["job_id"], e["status"]) for e in letters] == [
+        (job(1), "resolved"),
+        (job(2), "parked"),
+    ]
+    assert set(await titles(line)) == {job(1)}
 
 
 async def test_only_rows_that_say_so_resolve_a_letter(

@@ -25,22 +25,28 @@ from nextstep.errors import Fenced, NextStepError, StageError, StaleStage
 from nextstep.events.io.executor import Executor, make_executor
 from nextstep.events.io.faults import LOST, Fault, classify
 from nextstep.events.io.runner import StageRunner
+from nextstep.events.io.space import LIVE, Space
 from nextstep.events.io.wake import Wake
 from nextstep.events.stage import Stage, stage_version
 from nextstep.settings import Settings
 
 _QUERIES = read_queries(Path(__file__).with_name("queries.sql"))
-#: First key of the advisory locks; the second is a hash of the stage's name.
-_LOCK_CLASS = 5641898
 #: Seconds after which a silent holder counts as gone. Heartbeats come every second.
 _HEARTBEAT_DEAD_S = 4.0
 _HEARTBEAT_EVERY_S = 1.0
 #: Seconds between a standby's looks.
 _STANDBY_S = 0.5
+#: Seconds without an answer after which a statement's connection counts as dead: nothing else tells
+#: of a half-open one. The longest statement of a batch waits 60 s for a lock.
+_COMMAND_TIMEOUT_S = 300.0
 
 
 class Line:
-    """Runs some stages in this process. `once` drains to the head and returns."""
+    """
+    Runs some stages in this process, in one space: the live tables or a shadow of them.
+
+    `once` drains to the head and returns.
+    """
 
     def __init__(
         self,
@@ -49,14 +55,16 @@ class Line:
         stages: Sequence[Stage],
         *,
         executor: Executor | None = None,
+        space: Space = LIVE,
     ) -> None:
         self._url = url
+        self._space = space
         self._settings = settings
         self._stages = tuple(stages)
         self._executor = executor or make_executor(settings)
-        self._wake = Wake(url, settings, stages)
+        self._wake = Wake(url, settings, stages, space)
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
-        self._log = logs.get("line")
+        self._log = logs.get(space.room)
         self._anchor: asyncpg.Connection | None = None
         self._anchor_lock = anyio.Lock()
         self.runners: dict[str, StageRunner] = {}
@@ -77,12 +85,18 @@ class Line:
             StageError: with `once`, a stage is halted, paused or held by another process.
         """
         pool = await pools.create_pool(
-            self._url, "worker", self._settings, max_size=2 * len(self._stages) + 2
+            self._url,
+            self._space.role,
+            self._settings,
+            max_size=2 * len(self._stages) + 2,
+            command_timeout_s=_COMMAND_TIMEOUT_S,
         )
         try:
             await self._ensure_rows(pool)
             self.runners = {
-                stage.name: StageRunner(stage, pool, self._executor, self._wake, self._settings)
+                stage.name: StageRunner(
+                    stage, pool, self._executor, self._wake, self._settings, self._space
+                )
                 for stage in self._stages
             }
             async with anyio.create_task_group() as group:
@@ -232,7 +246,7 @@ class Line:
                 f"stage {runner.stage.name} is stale: {row['version']} in its row, "
                 f"{version} in this program",
                 detail="its code, taxonomies, model or libraries changed since its rows were made",
-                hint=f"nextstep reset {runner.stage.name} --to 0",
+                hint=f"nextstep rebuild {runner.stage.name} --swap",
             )
         await pool.execute(_QUERIES["adopt_version"], runner.stage.name, version)
         self._log.info("took over", stage=runner.stage.name, epoch=runner.epoch, locked=locked)
@@ -244,10 +258,10 @@ class Line:
             return False
         async with self._anchor_lock:
             if self._anchor is None or self._anchor.is_closed():
-                self._anchor = await pools.connect(self._url, "worker", self._settings)
+                self._anchor = await pools.connect(self._url, self._space.role, self._settings)
             return bool(
                 await self._anchor.fetchval(
-                    "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_CLASS, stage
+                    "SELECT pg_try_advisory_lock($1, hashtext($2))", self._space.lock_class, stage
                 )
             )
 
@@ -260,7 +274,9 @@ class Line:
         async with self._anchor_lock:
             if self._anchor is not None and not self._anchor.is_closed():
                 await self._anchor.execute(
-                    "SELECT pg_advisory_unlock($1, hashtext($2))", _LOCK_CLASS, runner.stage.name
+                    "SELECT pg_advisory_unlock($1, hashtext($2))",
+                    self._space.lock_class,
+                    runner.stage.name,
                 )
 
     async def _heartbeats(self, pool: asyncpg.Pool) -> None:

@@ -134,16 +134,13 @@ async def reset(
     return moved
 
 
-async def reset_stale(
+async def stale_stages(
     connection: asyncpg.Connection, settings: Settings, stages: Sequence[Stage]
 ) -> list[str]:
-    """Rewind every stage whose code, taxonomies or model changed; return their names."""
+    """Return every stage whose code, taxonomies or model changed since its rows, in line order."""
     rows = {row["stage"]: row["version"] for row in await connection.fetch(_QUERIES["offset_rows"])}
-    stale = [
+    return [
         stage.name
         for stage in stages
         if rows.get(stage.name) and rows[stage.name] != stage_version(stage, settings)
     ]
-    for name in stale:
-        await reset(connection, stages, name, 0)
-    return stale

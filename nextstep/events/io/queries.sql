@@ -60,9 +60,10 @@ SELECT stage, position FROM stage_offsets
 INSERT INTO stage_offsets (stage) VALUES ($1) ON CONFLICT (stage) DO NOTHING
 
 -- name: stage_state
--- What a runner needs to know before a batch. The bound is the upstream's offset, or the head.
+-- What a runner needs to know before a batch. The bound is the upstream's offset, or the head; a
+-- place to stop at holds until its time is over, so that whoever set it cannot stall the line.
 SELECT s.position, s.status, s.epoch, s.version,
-       least(coalesce(s.stop_at, 9223372036854775807),
+       least(CASE WHEN s.stop_until > clock_timestamp() THEN s.stop_at END,
              CASE WHEN $2::text IS NULL THEN h.head
                   ELSE (SELECT coalesce(max(u.position), 0) FROM stage_offsets u
                          WHERE u.stage = $2) END) AS bound,

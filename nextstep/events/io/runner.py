@@ -28,7 +28,7 @@ from nextstep.db.queries import read_queries
 from nextstep.errors import Fenced, NextStepError, StageError, TooManyDeadLetters
 from nextstep.events.io.executor import Executor
 from nextstep.events.io.faults import Fault, classify
-from nextstep.events.io.log import CHANNEL
+from nextstep.events.io.space import LIVE, Space
 from nextstep.events.io.wake import Wake
 from nextstep.events.io.writes import Writer
 from nextstep.events.stage import Found, InputRow, Stage, Writes
@@ -79,15 +79,17 @@ class _State(msgspec.Struct, frozen=True):
 class StageRunner:
     """Drives one stage while this process owns it. `epoch` is None while it does not."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         stage: Stage,
         pool: asyncpg.Pool,
         executor: Executor,
         wake: Wake,
         settings: Settings,
+        space: Space = LIVE,
     ) -> None:
         self.stage = stage
+        self._space = space
         self.epoch: int | None = None
         self.offset = 0
         self._pool = pool
@@ -96,7 +98,7 @@ class StageRunner:
         self._settings = settings
         self._writer = Writer()
         self._limit = settings.batch_size or stage.batch_size or _BATCH
-        self._log = logs.get("line").bind(stage=stage.name)
+        self._log = logs.get(space.room).bind(stage=stage.name)
         self._dead_in_a_row = 0
         self._run = _Run()
 
@@ -255,7 +257,8 @@ class StageRunner:
                 if trial:
                     await transaction.rollback()
                     return writes
-                if state.has_parked:
+                if state.has_parked or dead:
+                    # A job may go wrong and then right within one batch.
                     await self._resolve(connection, good)
                 await self._checkpoint(connection, batch, writes, (handled, len(dead)), state.head)
                 await transaction.commit()
@@ -328,7 +331,7 @@ class StageRunner:
             self._run.started_at,
             counts,
             done,
-            CHANNEL,
+            self._space.channel,
         )
         if not moved:
             raise Fenced(

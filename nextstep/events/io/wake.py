@@ -22,6 +22,7 @@ from nextstep.db import pools
 from nextstep.errors import Unreachable
 from nextstep.events.io.faults import LOST
 from nextstep.events.io.log import CHANNEL
+from nextstep.events.io.space import LIVE, Space
 from nextstep.events.stage import Stage
 from nextstep.settings import Settings
 
@@ -34,8 +35,11 @@ _PROBE_S = 2.0
 class Wake:
     """Wakes the stages of this process; `mode` is what the last self-test found."""
 
-    def __init__(self, url: str, settings: Settings, stages: Iterable[Stage]) -> None:
+    def __init__(
+        self, url: str, settings: Settings, stages: Iterable[Stage], space: Space = LIVE
+    ) -> None:
         self._url = url
+        self._space = space
         self._settings = settings
         self._upstream = {stage.name: stage.upstream for stage in stages}
         self._events = {name: asyncio.Event() for name in self._upstream}
@@ -86,13 +90,16 @@ class Wake:
             delay = min(5.0, delay * 2)
 
     async def _session(self) -> None:
-        connection = await pools.connect(self._url, "worker", self._settings)
+        connection = await pools.connect(self._url, self._space.role, self._settings)
         try:
             await connection.add_listener(CHANNEL, self._on_notification)
             await self._self_test(connection)
             self.everyone()
+            ended = asyncio.Event()
+            connection.add_termination_listener(lambda _: ended.set())
             while not connection.is_closed():
-                await anyio.sleep(_ALIVE_EVERY_S)
+                with anyio.move_on_after(_ALIVE_EVERY_S):
+                    await ended.wait()
                 await connection.execute("SELECT 1", timeout=5)
         finally:
             connection.terminate()
