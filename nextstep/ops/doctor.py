@@ -14,7 +14,7 @@ import msgspec
 from nextstep.db.migrate import connected
 from nextstep.db.prepare import Connection
 from nextstep.errors import DatabaseError
-from nextstep.ops import doctor_contents, doctor_server
+from nextstep.ops import doctor_contents, doctor_server, doctor_stages
 from nextstep.ops.finding import Finding, Target
 from nextstep.settings import Settings
 
@@ -31,6 +31,9 @@ CHECKS: tuple[tuple[str, Callable[[Connection, Target], Iterator[Finding]]], ...
     ("grants", doctor_contents.grants),
     ("offsets", doctor_contents.offsets),
     ("indexes", doctor_contents.indexes),
+    ("model", doctor_stages.model),
+    ("versions", doctor_stages.versions),
+    ("rebuilds", doctor_stages.rebuilds),
 )
 
 

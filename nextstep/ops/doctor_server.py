@@ -13,6 +13,21 @@ from nextstep.share import share
 
 #: Newest minor versions known when this was written (November 2026).
 _NEWEST_MINORS = {14: 23, 18: 6}
+#: Minor versions that broke something NextStep does, and what; from the notes that mended it.
+_BAD_MINORS = {
+    **dict.fromkeys(
+        [(14, minor) for minor in range(4)],
+        "CREATE INDEX CONCURRENTLY may leave an index with missing rows",
+    ),
+    **dict.fromkeys(
+        [(14, 14), (15, 9), (16, 5), (17, 1)],
+        "extensions built for another minor version may crash the server",
+    ),
+    **dict.fromkeys(
+        [(14, 21), (15, 16), (16, 12), (17, 8), (18, 2)],
+        "substring() fails on long texts that are not ASCII",
+    ),
+}
 #: Majors without further fixes from the PostgreSQL project.
 _END_OF_LIFE = 14
 #: Seconds that the clocks of server and client may differ; heartbeats count in seconds.
@@ -35,6 +50,13 @@ def version(connection: Connection, target: Target) -> Iterator[Finding]:
             "upgrade the server, or unset DATABASE_URL",
         )
         return
+    if (major, minor) in _BAD_MINORS:
+        yield Finding(
+            "server",
+            "warning",
+            f"PostgreSQL {major}.{minor} is known to be bad: {_BAD_MINORS[major, minor]}",
+            f"apt-get install --only-upgrade postgresql-{major}",
+        )
     newest = _NEWEST_MINORS.get(major, minor)
     if minor < newest:
         yield Finding(
@@ -94,6 +116,13 @@ def _vector_version(version: str) -> Iterator[Finding]:
             f"pgvector {version} cannot go on searching when a "
             "filter leaves too few rows; such searches are exact, so slower",
             "install 0.8 or newer, then: ALTER EXTENSION vector UPDATE",
+        )
+    if numbers and numbers < (0, 8, 2):
+        yield Finding(
+            "extensions",
+            "notice",
+            f"pgvector {version} may overrun memory in a parallel HNSW build (CVE-2026-3172)",
+            "install 0.8.2 or newer, then: ALTER EXTENSION vector UPDATE",
         )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from nextstep.ops import doctor_server
 from nextstep.ops.doctor import CHECKS, Report, examine
-from nextstep.ops.finding import Finding
+from nextstep.ops.finding import Finding, Target
 from nextstep.settings import Settings
 
 
@@ -84,6 +84,10 @@ def test_a_migrated_database_is_healthy(database: str, settings: Settings) -> No
             ),
         ),
         (
+            "INSERT INTO stage_offsets (stage, version) VALUES ('clean', '0-of-old')",
+            ("versions", "warning", "clean is stale: made by 0-of-old", "nextstep rebuild clean"),
+        ),
+        (
             "DROP EXTENSION vector CASCADE",
             ("extensions", "error", "vector is not made", "nextstep db migrate"),
         ),
@@ -149,3 +153,42 @@ def test_a_clock_that_is_off_is_found(
     report = examine(database, settings)
     assert [found.check for found in serious(report)] == ["clock"]
     assert float(serious(report)[0].message.split()[4]) == pytest.approx(90, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (140002, "CREATE INDEX CONCURRENTLY"),
+        (180002, "substring() fails"),
+        (150009, "extensions built for another minor"),
+    ],
+)
+def test_a_minor_version_that_is_known_to_be_bad_is_a_warning(
+    number: int, said: str, settings: Settings
+) -> None:
+    class Server:
+        class info:
+            server_version = number
+
+    target = Target(url="", settings=settings)
+    found = [one for one in doctor_server.version(Server(), target) if one.severity == "warning"]  # type: ignore[arg-type]
+    assert len(found) == 1
+    assert said in found[0].message
+    Server.info.server_version = 140020
+    good = list(doctor_server.version(Server(), target))  # type: ignore[arg-type]
+    assert {one.severity for one in good} == {"notice"}
+
+
+def test_what_rebuilds_left_is_worth_a_notice(database: str, settings: Settings) -> None:
+    break_it(database, "CREATE TABLE nextstep_old.job_entities (a int)")
+    break_it(database, "CREATE TABLE nextstep_shadow.rebuild_plan (a int)")
+    found = [one for one in examine(database, settings).findings if one.check == "rebuilds"]
+    assert [one.fix for one in found] == ["nextstep rebuild", "nextstep rebuild --drop-old"]
+    assert {one.severity for one in found} == {"notice"}
+
+
+def test_a_missing_model_is_a_finding(database: str, settings: Settings) -> None:
+    lost = msgspec.structs.replace(settings, embedding_model="./no-such-model")
+    found = [one for one in examine(database, lost).findings if one.check == "model"]
+    assert [one.severity for one in found] == ["error"]
+    assert found[0].fix
