@@ -19,7 +19,8 @@ ORDER BY c.relname COLLATE "C"
 
 _LOG_WRITERS = """
 SELECT r.role, p.privilege
-FROM unnest(ARRAY['nextstep_ingest', 'nextstep_worker', 'nextstep_rebuild', 'nextstep_api']) AS r (role),
+FROM unnest(ARRAY['nextstep_ingest', 'nextstep_worker', 'nextstep_rebuild',
+                  'nextstep_api']) AS r (role),
      unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS p (privilege)
 WHERE has_table_privilege(r.role, 'public.job_events', p.privilege)
 ORDER BY r.role, p.privilege

@@ -67,14 +67,23 @@ UPDATE {}.stage_offsets SET stop_at = $2, stop_until = clock_timestamp() + make_
 """
 _GO_ON = "UPDATE public.stage_offsets SET stop_until = NULL WHERE stop_until IS NOT NULL"
 _SHADOW_GOES_ON = "UPDATE nextstep_shadow.stage_offsets SET stop_until = NULL"
+# Of the stages that feed the shadow: what they parked, and how far they are, as of one instant.
 _MIRROR = """
+WITH letters AS (
+  INSERT INTO nextstep_shadow.dead_letters AS d
+  SELECT * FROM public.dead_letters WHERE stage = ANY ($1::text[])
+  ON CONFLICT (stage, job_id) DO UPDATE
+     SET position = excluded.position, status = excluded.status
+   WHERE (d.position, d.status) <> (excluded.position, excluded.status)
+)
 INSERT INTO nextstep_shadow.stage_offsets AS o (stage, position)
 SELECT stage, position FROM public.stage_offsets WHERE stage = ANY ($1::text[])
 ON CONFLICT (stage) DO UPDATE SET position = excluded.position
 """
 _PARKED = """
 SELECT stage, position, job_id, error FROM nextstep_shadow.dead_letters
- WHERE status = 'parked' ORDER BY position, stage COLLATE "C" LIMIT 5
+ WHERE status = 'parked' AND stage = ANY ($1::text[])
+ ORDER BY position, stage COLLATE "C" LIMIT 5
 """
 # What is kept over a rebuild must not keep what nothing asks for any more.
 _DROP_STRAY_VECTORS = """
@@ -399,7 +408,7 @@ class _Rebuild:
             connection.terminate()
 
     async def _refuse_parked(self) -> None:
-        parked = await self._control.fetch(_PARKED)
+        parked = await self._control.fetch(_PARKED, self._names)
         if parked:
             raise RebuildFailed(
                 "rows failed in the rebuild that no one has discarded",
