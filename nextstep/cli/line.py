@@ -110,10 +110,7 @@ def print_status(found: dict[str, Any]) -> None:
     Console().print(table)
     for stage in found["stages"]:
         if stage["stale"]:
-            print(
-                f"{stage['stage']} is stale: made by {stage['version']}; "
-                f"cure: nextstep rebuild {stage['stage']} --swap"
-            )
+            print(f"{stage['stage']} is stale: made by {stage['version']}; cure: {stage['cure']}")
         elif stage["last_error"]:
             print(f"{stage['stage']}: {stage['last_error']}")
 

@@ -50,6 +50,7 @@ def _entry(
     lag = head - row["position"]
     rate = row["rate_per_s"]
     version = stage_version(stage, settings) if stage is not None else row["version"]
+    stale = bool(row["version"]) and row["version"] != version
     return {
         "stage": name,
         "offset": row["position"],
@@ -61,7 +62,8 @@ def _entry(
         "holder": row["holder"],
         "epoch": row["epoch"],
         "version": row["version"],
-        "stale": bool(row["version"]) and row["version"] != version,
+        "stale": stale,
+        "cure": f"nextstep rebuild {name} --swap" if stale else "",
         "dead_letters": row["dead_letters"],
         "last_error": row["last_error"],
         "reason": row["reason"],
