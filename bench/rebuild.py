@@ -32,27 +32,53 @@ from nextstep.settings import Settings
 _PAGE = 500
 
 
-async def longest_wait(url: str, settings: Settings, stop: anyio.Event) -> tuple[float, int]:
-    """Read the live tables all the time; return the longest wait in ms and the number of reads."""
+Read = tuple[float, float]
+
+
+async def reads_of(url: str, settings: Settings, stop: anyio.Event) -> list[Read]:
+    """Read the live tables all the time; return begin and end of every read."""
     connection = await pools.connect(url, "api", settings)
-    longest, reads = 0.0, 0
+    reads: list[Read] = []
     while not stop.is_set():
         started = time.perf_counter()
         await connection.fetch("SELECT * FROM job_entities ORDER BY job_id LIMIT 5")
         await connection.fetch("SELECT * FROM skill_trends_monthly LIMIT 5")
-        longest, reads = max(longest, (time.perf_counter() - started) * 1000), reads + 1
+        reads.append((started, time.perf_counter()))
         await asyncio.sleep(0.002)
     await connection.close()
-    return longest, reads
+    return reads
 
 
-async def watched(url: str, settings: Settings, options: Options) -> tuple[RebuildReport, Any]:
-    """Rebuild beside a reader."""
+def longest_ms(reads: list[Read], windows: list[Read] | None = None) -> float:
+    """Return the longest read, in ms; of those that met one of the windows, where there are any."""
+    met = [
+        (end - begin) * 1000
+        for begin, end in reads
+        if windows is None or any(begin <= last and first <= end for first, last in windows)
+    ]
+    return max(met, default=0.0)
+
+
+async def watched(
+    url: str, settings: Settings, options: Options
+) -> tuple[RebuildReport, list[Read], list[Read]]:
+    """Rebuild beside a reader; return its reads and when a swap was tried, from lock to commit."""
     stop = anyio.Event()
-    reader = asyncio.create_task(longest_wait(url, settings, stop))
+    tries: list[Read] = []
+    swap_once = shadow._swap_once
+
+    async def timed(*args: Any) -> float:
+        started = time.perf_counter()
+        try:
+            return await swap_once(*args)
+        finally:
+            tries.append((started, time.perf_counter()))
+
+    shadow._swap_once = timed
+    reader = asyncio.create_task(reads_of(url, settings, stop))
     report = await rebuild(url, settings, line_stages(settings), options)
     stop.set()
-    return report, await reader
+    return report, await reader, tries
 
 
 async def ceiling(url: str, settings: Settings, tables: list[str]) -> float:
@@ -99,7 +125,7 @@ async def measure(url: str, settings: Settings, args: argparse.Namespace) -> Non
     modes = [("rebuild and swap", "swap"), *([("again, compared", "verify")] if args.again else [])]
     for title, mode in modes:
         options = Options(mode=mode, without_vectors=not args.vectors)  # type: ignore[arg-type]
-        report, (wait_ms, reads) = await watched(url, settings, options)
+        report, reads, tries = await watched(url, settings, options)
         took = report.build_s + report.catch_up_s
         say(
             title,
@@ -107,8 +133,10 @@ async def measure(url: str, settings: Settings, args: argparse.Namespace) -> Non
             rebuild_s=took,
             compare_s=report.compare_s,
             exclusive_ms=report.swap_ms or 0.0,
-            longest_read_ms=wait_ms,
-            reads=reads,
+            tries=len(tries),
+            longest_read_at_swap_ms=longest_ms(reads, tries),
+            longest_read_ms=longest_ms(reads),
+            reads=len(reads),
             tables=len(report.tables),
             equal=sum(table.is_equal for table in report.tables),
         )
