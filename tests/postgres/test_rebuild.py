@@ -371,11 +371,16 @@ async def test_the_next_rebuild_goes_on_with_the_shadow_of_the_last_or_drops_it(
 
 
 @pytest.mark.req("D-10", "N-90")
-async def test_a_row_that_fails_fails_the_rebuild_until_it_is_discarded(live: Settings) -> None:
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_a_row_that_fails_fails_the_rebuild_until_it_is_discarded(
+    place: int, live: Settings
+) -> None:
     url, line = url_of(live), failing_on("poison")
     poison = draft(1, title="poison")
     async with owner(live) as connection:
-        await log.append(connection, [draft(0), poison, draft(2)])
+        posts = [draft(0), draft(2)]
+        posts.insert(place, poison)
+        await log.append(connection, posts)
     stages = line(live)
     await run_line(url, live, stages, once=True)
     with pytest.raises(RebuildFailed, match="no one has discarded") as error:
