@@ -9,7 +9,10 @@ CREATE TABLE stage_offsets (
   heartbeat_at timestamptz,
   reason       text NOT NULL DEFAULT '',
   last_error   text NOT NULL DEFAULT '',
+  -- Where a rebuild asks the stage to stand still, and until when that holds: it renews the time,
+  -- so that one that dies cannot stall the line.
   stop_at      bigint,
+  stop_until   timestamptz,
   wakeup       text NOT NULL DEFAULT '' CHECK (wakeup IN ('', 'notify', 'poll')),
   updated_at   timestamptz NOT NULL DEFAULT now()
 );

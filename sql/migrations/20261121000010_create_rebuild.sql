@@ -1,7 +1,4 @@
 -- migrate:up
--- Until when `stop_at` holds: whoever set it renews it, and a rebuild that died cannot stall the line.
-ALTER TABLE stage_offsets ADD COLUMN stop_until timestamptz;
-
 -- A rebuild fills the shadow beside the live tables; a swap puts those it replaced into the other.
 CREATE SCHEMA nextstep_shadow;
 CREATE SCHEMA nextstep_old;
@@ -18,6 +15,10 @@ GRANT SELECT ON job_events, job_heads, stage_offsets, dead_letters,
 -- migrate:down
 DROP SCHEMA nextstep_old CASCADE;
 DROP SCHEMA nextstep_shadow CASCADE;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM nextstep_rebuild;
+REVOKE SELECT ON job_events, job_heads, stage_offsets, dead_letters,
+  jobs_normalized, pair_verdicts,
+  job_dedupe_map, job_duplicate_pairs, job_clusters, job_signatures, dedupe_groups, dedupe_bands,
+  job_entities, job_embeddings,
+  trend_contributions, trend_groups, trend_cells
+  FROM nextstep_rebuild;
 REVOKE USAGE ON SCHEMA public FROM nextstep_rebuild;
-ALTER TABLE stage_offsets DROP COLUMN stop_until;
