@@ -43,15 +43,50 @@ hypothesis_settings.load_profile("pinned")
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 _NO_DATA = "real ads are not here"
+_NO_NOTIFICATIONS = "it asserts on notifications, which are switched off"
+#: Reasons for which a test may be skipped; the end of a run says how many were.
+_SKIPS = (_NO_DATA, _NO_NOTIFICATIONS, "pgbouncer is not here", "no small volume can be mounted")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--req", action="append", default=[], metavar="ID", help="only tests of this requirement"
     )
+    parser.addoption(
+        "--no-notifications",
+        action="store_true",
+        help="run everything with NEXTSTEP_NOTIFICATIONS=false, in this process and in commands",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--no-notifications"):
+        os.environ["NEXTSTEP_NOTIFICATIONS"] = "false"
+
+
+def notifications() -> bool:
+    """Whether this run has notifications: what every `Settings` of a test is made with."""
+    return os.environ.get("NEXTSTEP_NOTIFICATIONS") != "false"
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without notifications, a line that listens all the same fails its test."""
+    if notifications():
+        return
+    from nextstep.events.io.wake import Wake
+
+    async def listen(_: Wake) -> None:
+        raise AssertionError("a line listens, though notifications are switched off")
+
+    monkeypatch.setattr(Wake, "_session", listen)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--no-notifications"):
+        for item in items:
+            if item.get_closest_marker("notifications"):
+                item.add_marker(pytest.mark.skip(reason=_NO_NOTIFICATIONS))
     wanted = set(config.getoption("--req"))
     if not wanted:
         return
@@ -66,9 +101,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    without_data = [report for report in skipped if _NO_DATA in str(report.longrepr)]
-    if without_data:
-        terminalreporter.write_line(f"{len(without_data)} test(s) not run: {_NO_DATA}")
+    for reason in _SKIPS:
+        count = sum(reason in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(f"{count} test(s) not run: {reason}")
 
 
 def _folder(prefix: str) -> Path:
@@ -167,7 +203,9 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def settings(database: str, home: Path) -> Settings:
     """Settings with that database, a temporary home, and no processes of their own."""
-    return Settings(database_url=database, home=home, executor="inline")
+    return Settings(
+        database_url=database, home=home, executor="inline", notifications=notifications()
+    )
 
 
 @pytest.fixture
@@ -212,6 +250,7 @@ def command_environment(home: Path, url: str | None = None) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "NEXTSTEP_HOME": str(home),
         **({"DATABASE_URL": url} if url else {}),
+        **({} if notifications() else {"NEXTSTEP_NOTIFICATIONS": "false"}),
     }
 
 

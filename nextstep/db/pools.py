@@ -12,7 +12,7 @@ Source: decisions.md 15 and 26.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -66,7 +66,7 @@ async def connect(url: str, role: Role | None, settings: Settings) -> Connection
     """
     try:
         connection: Connection = await asyncpg.connect(
-            for_asyncpg(url), **_arguments(role, settings)
+            for_asyncpg(url), **_arguments(role, settings, {})
         )
     except _FAILURES as error:
         raise unreachable(url, error) from error
@@ -85,11 +85,13 @@ async def create_pool(
     *,
     max_size: int = 4,
     command_timeout_s: float | None = None,
+    limits: Mapping[str, str] | None = None,
 ) -> Pool:
     """
     Open a pool of such connections, the first of them at once; errors as in `connect`.
 
-    A statement without an answer after `command_timeout_s` raises TimeoutError.
+    A statement without an answer after `command_timeout_s` raises TimeoutError. `limits` are server
+    settings that stand above those of the role.
     """
     try:
         return await asyncpg.create_pool(
@@ -98,7 +100,7 @@ async def create_pool(
             max_size=max_size,
             init=_set_codecs,
             command_timeout=command_timeout_s,
-            **_arguments(role, settings),
+            **_arguments(role, settings, limits or {}),
         )
     except _FAILURES as error:
         raise unreachable(url, error) from error
@@ -111,7 +113,9 @@ async def in_transaction(
     """Open a transaction that has the role and UTC behind a pooler too (SET LOCAL)."""
     async with connection.transaction():
         if settings.pooler == "transaction":
-            await connection.execute(_local_settings(role))
+            await connection.execute("SET LOCAL TimeZone = 'UTC'")
+            if role is not None:
+                await connection.execute(f"SET LOCAL ROLE nextstep_{role}")
         yield
 
 
@@ -178,34 +182,32 @@ class _BehindPooler(Connection):
 
 
 @cache
-def _connection_class(role: Role | None) -> type[_BehindPooler]:
-    return type("BehindPooler", (_BehindPooler,), {"local_settings": _local_settings(role)})
-
-
-def _local_settings(role: Role | None) -> str:
-    values = {"TimeZone": "UTC", **({"role": f"nextstep_{role}"} if role else {}), **_LIMITS[role]}
-    return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in values.items())
+def _connection_class(local_settings: str) -> type[_BehindPooler]:
+    return type("BehindPooler", (_BehindPooler,), {"local_settings": local_settings})
 
 
 #: What connecting may raise. InterfaceError: a host that asyncpg cannot make sense of.
 _FAILURES = (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-def _arguments(role: Role | None, settings: Settings) -> dict[str, Any]:
+def _arguments(role: Role | None, settings: Settings, limits: Mapping[str, str]) -> dict[str, Any]:
+    values = {
+        "TimeZone": "UTC",
+        # Start-up parameters outlive the RESET ALL with which a pool takes a connection back.
+        **({"role": f"nextstep_{role}"} if role else {}),
+        **_LIMITS[role],
+        **limits,
+    }
     if settings.pooler == "transaction":
         # A pooler refuses start-up parameters it does not know, and loses prepared statements.
         return {
             "timeout": CONNECT_TIMEOUT_S,
             "statement_cache_size": 0,
-            "connection_class": _connection_class(role),
+            "connection_class": _connection_class(
+                "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in values.items())
+            ),
         }
-    server = {
-        "application_name": f"nextstep {role or ''}".strip(),
-        "TimeZone": "UTC",
-        # Start-up parameters outlive the RESET ALL with which a pool takes a connection back.
-        **({"role": f"nextstep_{role}"} if role else {}),
-        **_LIMITS[role],
-    }
+    server = {"application_name": f"nextstep {role or ''}".strip(), **values}
     return {"timeout": CONNECT_TIMEOUT_S, "server_settings": server}
 
 

@@ -20,6 +20,10 @@ _HINTS = (
         "an administrator runs: GRANT nextstep_owner, nextstep_ingest, nextstep_worker, "
         "nextstep_rebuild, nextstep_api TO <login>",
     ),
+    (
+        r"unsupported startup parameter",
+        "a pooler is in the way: set NEXTSTEP_POOLER=transaction, or connect to the server itself",
+    ),
     (r"No space left", "free disk space on the server's volume, then try again"),
     (r"translate host|Name or service|nodename|resolve", "correct the host in DATABASE_URL"),
     (r"too many (clients|connections)|remaining connection", "raise max_connections, or use fewer"),

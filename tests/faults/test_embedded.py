@@ -124,6 +124,7 @@ def test_a_path_with_spaces_and_quotes_gives_a_server_with_our_settings(own: Set
             "nextstep_api",
             "nextstep_ingest",
             "nextstep_owner",
+            "nextstep_rebuild",
             "nextstep_worker",
         ]
     assert not answers(url)

@@ -21,18 +21,19 @@ from tests.whole_line import append_sample, digests, drain
 
 #: Runs the whole line on the test encoder until SIGTERM; `once` drains and ends.
 _RUN = """
-import sys, anyio
+import os, sys, anyio, msgspec
 from pathlib import Path
 from nextstep import logs
 from nextstep.cli.common import run_async, stop_on_signals
 from nextstep.events.io.line import run_line
-from nextstep.settings import Settings
+from nextstep.settings import load_settings
 from tests.whole_line import test_stages
 
 async def main():
     url, home, once = sys.argv[1:4]
-    settings = Settings(database_url=url, home=Path(home), executor="processes", workers=1,
-                        batch_size=20, poll_interval_s=0.5)
+    settings = msgspec.structs.replace(
+        load_settings(environ=os.environ), database_url=url, home=Path(home),
+        executor="processes", workers=1, batch_size=20, poll_interval_s=0.5)
     logs.configure(settings)
     stop = anyio.Event()
     async with anyio.create_task_group() as group:

@@ -95,20 +95,36 @@ async def test_a_database_without_pgvector_can_be_used(
         await connection.close()
 
 
-async def test_behind_a_pooler_role_and_zone_hold_for_one_transaction(
+async def test_behind_a_pooler_every_statement_has_role_and_zone_and_the_session_none(
     database: str, settings: Settings
 ) -> None:
     behind = msgspec.structs.replace(settings, pooler="transaction")
     connection = await pools.connect(database, "worker", behind)
+    ours = ["nextstep_worker", "UTC", "1min"]
+
+    async def state() -> list[str]:
+        shown = "current_user::text, current_setting('TimeZone'), current_setting('lock_timeout')"
+        return list(await connection.fetchrow(f"SELECT {shown}"))
+
     try:
-        before = await connection.fetchval("SELECT current_user::text")
-        await connection.execute("SET TimeZone = 'Asia/Tokyo'")
+        await connection.execute("SET SESSION TimeZone = 'Asia/Tokyo'")
+        assert await state() == ours
+        async with (
+            connection.transaction(isolation="repeatable_read", readonly=True),
+            connection.transaction(),
+        ):
+            assert await state() == ours
         async with pools.in_transaction(connection, "worker", behind):
-            assert await connection.fetchval("SELECT current_user::text") == "nextstep_worker"
-            assert await connection.fetchval("SHOW TimeZone") == "UTC"
-        assert await connection.fetchval("SELECT current_user::text") == before
-        assert before != "nextstep_worker"
+            assert await state() == ours
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await connection.fetchval("SELECT 1 / 0")
+        assert not connection.is_in_transaction()
         assert await connection.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+        # What the session itself has, as the pooler's next client would find it.
+        seen = await asyncpg.Connection.fetchrow(
+            connection, "SELECT current_user::text, current_setting('TimeZone')"
+        )
+        assert seen[0] != "nextstep_worker" and seen[1] == "Asia/Tokyo"
     finally:
         await connection.close()
 

@@ -24,6 +24,7 @@ from nextstep.events.stage import Stage
 from nextstep.projections.io import shadow
 from nextstep.projections.io.rebuild import Options, RebuildReport, drop_old, rebuild
 from nextstep.settings import Settings
+from tests.conftest import notifications
 from tests.drafts import START, draft
 from tests.whole_line import SAMPLE, append_sample, digests, drain, test_stages
 
@@ -35,7 +36,9 @@ def drained(make_database: Any, template: str) -> Iterator[str]:
     home = Path(tempfile.mkdtemp())
 
     async def fill() -> None:
-        settings = Settings(database_url=url, home=home, executor="inline")
+        settings = Settings(
+            database_url=url, home=home, executor="inline", notifications=notifications()
+        )
         await append_sample(settings, url)
         await drain(settings, url)
 

@@ -201,7 +201,9 @@ async def test_a_stage_whose_code_changed_is_stale_until_it_is_reset(
 
 
 @pytest.mark.req("D-03", "X-02")
-@pytest.mark.parametrize("notifications", [True, False])
+@pytest.mark.parametrize(
+    "notifications", [pytest.param(True, marks=pytest.mark.notifications), False]
+)
 async def test_an_event_reaches_every_stage_with_and_without_notifications(
     line: Any, database: str, settings: Settings, notifications: bool
 ) -> None:
@@ -218,6 +220,7 @@ async def test_an_event_reaches_every_stage_with_and_without_notifications(
     assert mode == ("notify" if notifications else "poll")
 
 
+@pytest.mark.notifications
 async def test_a_killed_listener_comes_back_and_hears_again(
     line: Any, database: str, settings: Settings
 ) -> None:

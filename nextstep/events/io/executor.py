@@ -114,6 +114,7 @@ class Processes:
         except BrokenProcessPool as error:
             if self._pools.get(stage.name) is pool:
                 del self._pools[stage.name]
+                _end_workers(pool)
                 pool.shutdown(wait=False, cancel_futures=True)
             raise WorkerDied(
                 f"a worker process of stage {stage.name} ended while it worked",
@@ -141,6 +142,17 @@ class Processes:
         pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
             await anyio.to_thread.run_sync(partial(pool.shutdown, cancel_futures=True))
+
+
+def _end_workers(pool: ProcessPoolExecutor) -> None:
+    """
+    Kill what is left of a broken pool.
+
+    A worker that it was starting in the moment it broke would outlive it, and this process would
+    wait for that worker at its end. `kill_workers` does the same from Python 3.14 on.
+    """
+    for process in list((pool._processes or {}).values()):
+        process.kill()
 
 
 def _cut(rows: Sequence[Any], parts: int) -> list[list[Any]]:

@@ -39,6 +39,9 @@ _STANDBY_S = 0.5
 #: Seconds without an answer after which a statement's connection counts as dead: nothing else tells
 #: of a half-open one. The longest statement of a batch waits 60 s for a lock.
 _COMMAND_TIMEOUT_S = 300.0
+#: A runner computes outside of its transactions. One that stands idle longer belongs to a process
+#: that is stopped or cut off, and its row locks would keep the next owner from taking over.
+_LIMITS = {"idle_in_transaction_session_timeout": "3s"}
 
 
 class Line:
@@ -90,6 +93,7 @@ class Line:
             self._settings,
             max_size=2 * len(self._stages) + 2,
             command_timeout_s=_COMMAND_TIMEOUT_S,
+            limits=_LIMITS,
         )
         try:
             await self._ensure_rows(pool)
@@ -171,7 +175,7 @@ class Line:
                     tries += 1
                     continue
                 reason = "stale" if isinstance(error, StaleStage) else "fault"
-                with contextlib.suppress(asyncpg.PostgresError, OSError):
+                with contextlib.suppress(*LOST):  # it fails again, and is told then
                     await runner.halt(error, reason)
                 if isinstance(error, StaleStage):
                     await self._lose(runner)  # resuming must not let old rows and new code mix
@@ -259,25 +263,36 @@ class Line:
         async with self._anchor_lock:
             if self._anchor is None or self._anchor.is_closed():
                 self._anchor = await pools.connect(self._url, self._space.role, self._settings)
+            return await self._ask(self._anchor, "pg_try_advisory_lock", stage)
+
+    async def _ask(self, anchor: asyncpg.Connection, function: str, stage: str) -> bool:
+        try:
             return bool(
-                await self._anchor.fetchval(
-                    "SELECT pg_try_advisory_lock($1, hashtext($2))", self._space.lock_class, stage
+                await anchor.fetchval(
+                    f"SELECT {function}($1, hashtext($2))",
+                    self._space.lock_class,
+                    stage,
+                    timeout=_HEARTBEAT_DEAD_S,
                 )
             )
+        except LOST:
+            anchor.terminate()  # half-open, it would be asked again and again; epochs keep us safe
+            raise
 
     async def _still_mine(self, runner: StageRunner, pool: asyncpg.Pool) -> bool:
-        row = await pool.fetchrow(_QUERIES["stage_state"], runner.stage.name, runner.stage.upstream)
-        return row is not None and row["epoch"] == runner.epoch
+        with contextlib.suppress(*LOST):  # who cannot ask takes the stage anew
+            row = await pool.fetchrow(
+                _QUERIES["stage_state"], runner.stage.name, runner.stage.upstream
+            )
+            return row is not None and row["epoch"] == runner.epoch
+        return False
 
     async def _lose(self, runner: StageRunner) -> None:
         runner.epoch = None
         async with self._anchor_lock:
             if self._anchor is not None and not self._anchor.is_closed():
-                await self._anchor.execute(
-                    "SELECT pg_advisory_unlock($1, hashtext($2))",
-                    self._space.lock_class,
-                    runner.stage.name,
-                )
+                with contextlib.suppress(*LOST):  # the lock ends with its connection
+                    await self._ask(self._anchor, "pg_advisory_unlock", runner.stage.name)
 
     async def _heartbeats(self, pool: asyncpg.Pool) -> None:
         while True:
