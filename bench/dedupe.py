@@ -1,5 +1,6 @@
 """
-How fast dedupe is: bare signatures, `prepare`, the whole stage with its database, one new ad.
+How fast dedupe is: bare signatures, `prepare`, the whole stage with its database, one new ad; and
+its recall per kind where the corpus knows its repeats.
 
     python bench/dedupe.py --corpus corpus.sqlite3 --rows 5000
 
@@ -37,6 +38,7 @@ from nextstep.events.io.writes import Writer
 from nextstep.processors.dedupe import DEDUPE
 from nextstep.processors.shared.company import normalize_company
 from nextstep.processors.shared.dedupe_text import words
+from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
 from nextstep.processors.shared.minhash import Sketcher, sign
 from nextstep.processors.shared.place import parse_place
 from nextstep.processors.shared.sections import find_sections
@@ -54,22 +56,74 @@ def read_corpus(path: Path, rows: int) -> list[tuple[Any, ...]]:
     """Return clean rows as the clean stage would write them, positions from 1."""
     with contextlib.closing(sqlite3.connect(path)) as corpus:
         found = corpus.execute(
-            "SELECT source, title, company, location, description_html, converted_to_text"
+            "SELECT id, source, title, company, location, description_html, converted_to_text"
             " FROM jobs ORDER BY id LIMIT ?",
             (rows,),
         ).fetchall()
     return [_clean(number, *row) for number, row in enumerate(found, 1)]
 
 
+def read_truth(path: Path) -> list[tuple[int, int, str]]:
+    """Return which rows of the corpus repeat which; none where it has no such table."""
+    with contextlib.closing(sqlite3.connect(path)) as corpus:
+        if not corpus.execute("SELECT 1 FROM sqlite_master WHERE name = 'repost_truth'").fetchone():
+            return []
+        return corpus.execute("SELECT id, original_id, kind FROM repost_truth").fetchall()
+
+
+def recall(
+    truth: list[tuple[int, int, str]], rows: list[tuple[Any, ...]], canonical: dict[Any, Any]
+) -> dict[str, Any]:
+    """
+    Return per kind how many known repeats are in one cluster.
+
+    Counted are pairs whose known towns, countries and stated levels agree (decisions.md 20); the
+    others are in `elsewhere`, and `merged` of them should not be.
+    """
+    ids = {row[0]: row for row in rows}
+    made: dict[str, Any] = {}
+    for first, second, kind in truth:
+        pair = [ids.get(_job_id(number)) for number in (first, second)]
+        if pair[0] is None or pair[1] is None:
+            continue
+        counts = made.setdefault(kind, {"pairs": 0, "found": 0, "elsewhere": 0, "merged": 0})
+        together = canonical[pair[0][0]] == canonical[pair[1][0]]
+        if _agree(pair[0], pair[1]):
+            counts["pairs"] += 1
+            counts["found"] += together
+        else:
+            counts["elsewhere"] += 1
+            counts["merged"] += together
+    for counts in made.values():
+        counts["recall"] = round(counts["found"] / counts["pairs"], 4) if counts["pairs"] else None
+    return made
+
+
+def _agree(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    places = all(not (a[at] and b[at]) or a[at] == b[at] for at in (6, 8))
+    return places and not level_conflict(*(read_title(stated_title(row[2])) for row in (a, b)))
+
+
+def _job_id(corpus_id: int) -> uuid.UUID:
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"corpus/{corpus_id}")
+
+
 def _clean(  # noqa: PLR0917 - one argument per column
-    number: int, source: str, title: str, company: str, location: str, html: str, text: str
+    number: int,
+    corpus_id: int,
+    source: str,
+    title: str,
+    company: str,
+    location: str,
+    html: str,
+    text: str,
 ) -> tuple[Any, ...]:
     description = clean_text(html or "", text or "").text
     place = parse_place(location or "")
     # Spread first sights over a year, not in the order of arrival.
     seen = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=number * 7919 % 525_600)
     return (
-        uuid.uuid5(uuid.NAMESPACE_URL, f"{source}/{number}"), source, clean_line(title or ""),
+        _job_id(corpus_id), source, clean_line(title or ""),
         clean_line(company or ""), normalize_company(company or ""), clean_line(location or ""),
         place.city, place.region, place.country, description,
         [msgspec.to_builtins(section) for section in find_sections(description)], b"", seen, seen,
@@ -115,7 +169,9 @@ async def run_stage(
                 await writer.apply(connection, writes.ops)
 
 
-async def measure(url: str, settings: Settings, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+async def measure(
+    url: str, settings: Settings, rows: list[tuple[Any, ...]], truth: list[tuple[int, int, str]]
+) -> dict[str, Any]:
     """Return every figure of one run; the last ads are added one by one."""
     assert DEDUPE.setup is not None
     sketcher = DEDUPE.setup(settings)
@@ -140,10 +196,14 @@ async def measure(url: str, settings: Settings, rows: list[tuple[Any, ...]]) -> 
             start = time.perf_counter()
             await run_stage(connection, sketcher, row[-1] - 1, row[-1], Clock())
             each.append((time.perf_counter() - start) * 1000)
-        groups, pairs, clusters = await connection.fetchrow(
+        counted = await connection.fetchrow(
             "SELECT (SELECT count(*) FROM dedupe_groups),"
             " (SELECT count(*) FROM job_duplicate_pairs), (SELECT count(*) FROM job_clusters)"
         )
+        assert counted is not None  # one row, always
+        groups, pairs, clusters = counted
+        mapped = await connection.fetch("SELECT job_id, canonical_job_id FROM job_dedupe_map")
+        canonical = {row["job_id"]: row["canonical_job_id"] for row in mapped}
     finally:
         await connection.close()
     signatures_s = len(rows) / clock.spent["signatures"]
@@ -159,6 +219,7 @@ async def measure(url: str, settings: Settings, rows: list[tuple[Any, ...]]) -> 
         "prepare_to_bare": round(prepare_s / signatures_s, 2),
         "stage_per_s": round(stage_s),
         "stage_to_bare": round(stage_s / signatures_s, 2),
+        "recall": recall(truth, rows, canonical),
         "parts_s": {name: round(spent, 2) for name, spent in clock.spent.items()},
         "one_ad_ms": {
             "p50": round(statistics.median(each), 1),
@@ -173,14 +234,14 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=5000)
     options = parser.parse_args()
-    rows = read_corpus(options.corpus, options.rows)
+    rows, truth = read_corpus(options.corpus, options.rows), read_truth(options.corpus)
     home = Path(tempfile.mkdtemp(prefix="nextstep-bench-"))
     home.chmod(0o711)
     settings = Settings(home=home, database_url=os.environ.get("DATABASE_URL"))
     try:
         with embedded.running(settings) as url:
             migrate(url, settings)
-            print(json.dumps(asyncio.run(measure(url, settings, rows)), indent=2))
+            print(json.dumps(asyncio.run(measure(url, settings, rows, truth)), indent=2))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

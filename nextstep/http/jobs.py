@@ -11,6 +11,7 @@ from uuid import UUID
 
 from nextstep.http.wire import Duplicate, Duplicates, EventLine, JobDetail, row_body
 from nextstep.match.io.service import JobUnknown
+from nextstep.ops.pairs import variants
 
 _JOB = "SELECT * FROM jobs_normalized WHERE job_id = $1"
 _MAP = "SELECT canonical_job_id FROM job_dedupe_map WHERE job_id = $1"
@@ -61,7 +62,7 @@ async def read_job(connection: Any, job_id: UUID) -> JobDetail:
 
 async def read_duplicates(connection: Any, job_id: UUID) -> Duplicates:
     """
-    Return the other postings of a job's cluster, earliest first, 500 at most.
+    Return the other postings of a job's cluster, earliest first, and its variants; 500 at most.
 
     Raises:
         JobUnknown: dedupe has no such job.
@@ -70,8 +71,12 @@ async def read_duplicates(connection: Any, job_id: UUID) -> Duplicates:
         canonical = await connection.fetchval(_MAP, job_id)
         if canonical is None:
             raise _unknown(job_id)
-        found = await _duplicates(connection, canonical, job_id)
-    return Duplicates(job_id=job_id, canonical_job_id=canonical, duplicates=found)
+        return Duplicates(
+            job_id=job_id,
+            canonical_job_id=canonical,
+            duplicates=await _duplicates(connection, canonical, job_id),
+            variants=await variants(connection, job_id),
+        )
 
 
 async def _duplicates(connection: Any, canonical: UUID, job_id: UUID) -> list[Duplicate]:

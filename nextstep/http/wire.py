@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from nextstep.ops.pairs import Side
+
 
 class Health(msgspec.Struct, frozen=True):
     """The process answers."""
@@ -66,11 +68,12 @@ class JobDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
-    """The other postings of a job's cluster."""
+    """The other postings of a job's cluster, and the same advertisement for other vacancies."""
 
     job_id: UUID
     canonical_job_id: UUID
     duplicates: list[Duplicate]
+    variants: list[Side] = []
 
 
 def row_body(row: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:

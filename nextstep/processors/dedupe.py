@@ -35,11 +35,10 @@ from nextstep.events.stage import (
 from nextstep.processors.shared import dedupe_sql as sql
 from nextstep.processors.shared.dedupe_buckets import Node, Pair, pair
 from nextstep.processors.shared.dedupe_clusters import Place
-from nextstep.processors.shared.dedupe_compare import Fields
+from nextstep.processors.shared.dedupe_fields import Fields, make_fields
 from nextstep.processors.shared.dedupe_plan import Plan, Post, alone
 from nextstep.processors.shared.dedupe_rules import RULES, Rules
 from nextstep.processors.shared.dedupe_text import folded, words
-from nextstep.processors.shared.dedupe_titles import stated_title
 from nextstep.processors.shared.minhash import (
     Sketcher,
     band_hashes,
@@ -50,7 +49,7 @@ from nextstep.processors.shared.minhash import (
 from nextstep.processors.shared.sections import body_text
 from nextstep.settings import Settings
 
-VERSION = 1
+VERSION = 2
 
 _MAP = ("job_id", "canonical_job_id", "similarity", "rule", "position")
 _PAIR = ("job_a", "job_b", "relation", "similarity", "reasons")
@@ -94,14 +93,13 @@ def _post(rules: Rules, sketcher: Sketcher, row: DedupeRow) -> Post | None:
     if len(text_words) < rules.min_words:
         text_words = words(text)  # boilerplate is all there is
     body = " ".join(text_words)
-    fields = Fields(
-        title=stated_title(row.title or ""),
-        company=folded(row.company_norm or row.company or ""),
-        city=folded(row.city or ""),
-        region=folded(row.region or ""),
-        country=folded(row.country or ""),
-        # What only a title suffix says ("(Contract)") is no statement of the employment field.
+    fields = make_fields(
+        title=row.title or "",
+        company=row.company_norm or row.company or "",
+        location=row.location_raw or "",
+        place=(row.city or "", row.region or "", row.country or ""),
         employment=(row.employment_type or "") if row.employment_type_raw else "",
+        text=text,
     )
     thin = len(text_words) < rules.min_words
     content = _content(body, fields, folded(row.location_raw or "") if thin else "")

@@ -194,13 +194,16 @@ async def test_thousands_of_identical_ads_are_one_group(line: Line) -> None:
 
 @pytest.mark.req("N-33")
 async def test_a_component_of_thousands_compares_each_with_a_few(line: Line) -> None:
-    size = 2000
-    await line.put({job(n): Ad(edited(text(9), n), day=n * 7919 % size) for n in range(size)})
+    few, size = 500, 2500
+    ads = {job(n): Ad(edited(text(9), n), day=n) for n in range(size)}
+    await line.put({job_id: ads[job_id] for job_id in map(job, range(few))})
+    await line.drain()
+    first = await line.connection.fetchval("SELECT count(*) FROM job_duplicate_pairs")
+    await line.put({job_id: ads[job_id] for job_id in map(job, range(few, size))})
     await line.drain()
     pairs = await line.connection.fetchval("SELECT count(*) FROM job_duplicate_pairs")
-    limit, first = 64, 16
-    # 32 buckets with heads of their own at most; all pairs would be two millions.
-    assert size < pairs < 32 * (limit * limit + first * size) / 4
+    # All pairs would be three millions, and twenty-five times as many as of the first five hundred.
+    assert size < pairs < 2 * size / few * first
     assert outcome_of(await line.tables()).clusters[job(0)][2] == size
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextstep.processors.shared.dedupe_compare import Document, Fields, compare
+from nextstep.processors.shared.dedupe_compare import Document, compare
+from nextstep.processors.shared.dedupe_fields import Fields, postcode, references
 from nextstep.processors.shared.dedupe_rules import RULES
 from nextstep.processors.shared.dedupe_text import folded, words
 from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
@@ -154,7 +155,7 @@ def test_a_text_cut_short_is_a_copy_and_a_like_beginning_is_none() -> None:
     cut = Document(TEXT[: len(TEXT) * 6 // 10], Fields())
     whole = Document(TEXT, Fields())
     made = compare(cut, whole, 0.6, None, RULES)
-    assert (made.relation, made.reasons["cut"]) == ("duplicate", True)
+    assert (made.relation, made.reasons["rule"]) == ("duplicate", "cut")
     other = Document(TEXT[: len(TEXT) // 2] + " " + "quite another end " * 40, Fields())
     assert compare(other, whole, 0.5, None, RULES).relation == "apart"
 
@@ -175,9 +176,97 @@ def test_a_pair_reads_the_same_from_both_sides(a: str, b: str) -> None:
 
 
 def test_titles_that_are_prose_state_nothing() -> None:
-    assert stated_title("Acme | Senior Engineer | San Francisco | ONSITE | Full-time") == ""
+    assert stated_title("Acme | San Francisco | ONSITE | Full-time | React and Rails") == ""
+    assert stated_title("Acme | Engineers, Designers | Data Analyst | Berlin or London") == ""
     assert stated_title("Percolate, http://percolate.com/ New York") == ""
     assert stated_title("Data Analyst | Berlin") == "data analyst berlin"
+
+
+def test_a_line_of_facts_states_the_one_role_that_it_names() -> None:
+    facts = "Acme | Senior Engineer | San Francisco | ONSITE | https://acme.example"
+    assert stated_title(facts) == "senior engineer"
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("Requisition ID: 202394 Join us", ["202394"]),
+        ("Apply. Job ID: A2924297", ["a2924297"]),
+        ("Job Reference: 88_25_ES_RE1, closing soon", ["88_25_es_re1"]),
+        ("Req #: 16554 and again Req #: 16554", ["16554"]),
+        ("Ref: 10023, Ref: 10024, Ref: 10025, Ref: 10026", []),
+        ("Call: 555 0100. Salary: 45000. Department: 5135606", []),
+        ("", []),
+    ],
+)
+def test_labelled_requisition_numbers_are_found(text: str, numbers: list[str]) -> None:
+    assert references(text) == numbers
+
+
+def test_a_postcode_ends_a_street_address() -> None:
+    assert postcode("Oxley Bizhub, 69 Ubi Road 1 408731") == "408731"
+    assert postcode("Boston, MA 02108") == ""
+    assert postcode("Berlin") == ""
+
+
+US, GB = {"country": "us", "company": "acme"}, {"country": "gb", "company": "acme"}
+
+
+@pytest.mark.req("N-34")
+@pytest.mark.parametrize(
+    ("a", "b", "veto"),
+    [
+        (Fields(reference="1234"), Fields(reference="5678"), ["reference"]),
+        (Fields(reference="1234 99"), Fields(reference="1234"), []),
+        (Fields(reference="1234"), Fields(), []),
+        (Fields(postcode="408731"), Fields(postcode="349563"), ["postcode"]),
+        (Fields(region="ohio", **US), Fields(region="iowa", **US), []),
+        (Fields(region="ohio", **US), Fields(region="iowa", city="ames", **US), ["region"]),
+        (Fields(region="essex", **GB), Fields(region="kent", **GB), ["region"]),
+        (Fields(region="ohio", country="us"), Fields(region="iowa", country="us"), ["region"]),
+        (Fields(company="company undisclosed"), Fields(company="acme"), ["company"]),
+        (Fields(title="hematology nurse"), Fields(title="immunology nurse"), ["title"]),
+        (
+            Fields(title="aerospace technician overhaul repair"),
+            Fields(title="aerospace technician overhaul modules"),
+            [],
+        ),
+    ],
+)
+def test_what_two_ads_of_one_text_must_state_alike(a: Fields, b: Fields, veto: list[str]) -> None:
+    for left, right in ((a, b), (b, a)):
+        made = compare(Document(TEXT, left), Document(TEXT, right), 1.0, None, RULES)
+        assert sorted(made.reasons["veto"]) == veto
+        assert made.reasons["rule"] == ("veto" if veto else "text")
+
+
+@pytest.mark.req("N-34")
+def test_a_level_that_one_side_states_counts_unless_the_texts_are_equal() -> None:
+    a, b = Fields(title="data scientist"), Fields(title="data scientist internship")
+    same = TEXT.replace("needs care", "needs cares", 1)
+    assert compare(Document(TEXT, a), Document(TEXT, b), 1.0, None, RULES).relation == "duplicate"
+    made = compare(Document(TEXT, a), Document(same, b), 1.0, None, RULES)
+    assert (made.relation, list(made.reasons["veto"])) == ("variant", ["level"])
+    assert made.similarity >= RULES.same_text
+
+
+@pytest.mark.req("N-34")
+def test_a_copy_that_names_the_employer_is_one_vacancy() -> None:
+    a, b = Fields(company="hackajob"), Fields(company="verisk")
+    named = f"{TEXT} verisk looks for you"
+    made = compare(Document(named, a), Document(named, b), 1.0, None, RULES)
+    assert (made.relation, made.reasons["agree"]) == ("duplicate", ["employer_named"])
+    assert compare(Document(TEXT, a), Document(TEXT, b), 1.0, None, RULES).relation == "variant"
+
+
+@pytest.mark.req("N-34")
+def test_a_text_inside_another_is_a_copy_where_title_company_and_town_agree() -> None:
+    fields = Fields(title="data analyst", company="acme", city="leeds")
+    inner, outer = Document(TEXT, fields), Document(f"{'about our house ' * 50}{TEXT}", fields)
+    made = compare(inner, outer, 0.6, None, RULES)
+    assert (made.relation, made.reasons["rule"], made.similarity) == ("duplicate", "part", 1.0)
+    elsewhere = Document(inner.body, Fields(title="data analyst", company="acme"))
+    assert compare(elsewhere, outer, 0.6, None, RULES).relation == "apart"
 
 
 def test_lead_generation_is_no_level() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import re
 import time
+import unicodedata
 from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nextstep.processors.shared.encoding import fix_encoding, unescape
+from nextstep.processors.shared.encoding import _COMPOSED, fix_encoding, unescape
 from nextstep.processors.shared.markup import html_to_text, looks_like_markup
 from nextstep.processors.shared.text import (
     CAP,
@@ -308,3 +309,15 @@ def test_time_grows_with_the_length_only(name: str) -> None:
 
     small, large = cost(4_000), cost(32_000)
     assert large < 24 * max(small, 0.002), f"{small:.4f} s, then {large:.4f} s"
+
+
+def test_signs_that_are_not_normalized_need_no_normalizing() -> None:
+    """Each stands as it is beside a letter, an accent and itself: the short way changes nothing."""
+    signs = [chr(code) for code in range(0x80, 0x1_0000) if _COMPOSED.fullmatch(chr(code))]
+    assert len(signs) > 20_000
+    for sign in signs:
+        assert unicodedata.combining(sign) == 0
+        assert all(
+            unicodedata.is_normalized("NFC", around)
+            for around in (sign, f"e{sign}", f"{sign}e", sign * 2)
+        )

@@ -2,8 +2,8 @@
 Compare two advertisements: how alike their texts are, and which stated fields speak against it.
 
 A pair is a duplicate (one vacancy), a variant (one advertisement for another town, level, subject,
-contract or employer) or apart. A field speaks only when both sides state it. Every function is
-symmetric, so that a pair reads the same whichever of the two came first.
+contract, requisition or employer) or apart. A field speaks only when both sides state it. Every
+function is symmetric, so that a pair reads the same whichever of the two came first.
 
 Source: decisions.md 19, N-34.
 """
@@ -16,12 +16,14 @@ from typing import Any
 import msgspec
 from rapidfuzz import fuzz
 
+from nextstep.processors.shared.dedupe_fields import Fields
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.dedupe_titles import (
     extra_words,
     level_conflict,
     level_doubt,
     read_title,
+    shared_words,
     title_score,
 )
 
@@ -30,6 +32,14 @@ _LEGAL_FORMS = """
     pte pty co corp corporation company the and
 """
 _LEGAL = frozenset(_LEGAL_FORMS.split())
+#: Letters; shorter names ("bip", "data") stand in texts that are not theirs.
+_NAME_LENGTH = 6
+#: Words of the runs by which a part of a text is found in another.
+_RUN = 4
+#: Countries whose states are as large as others' countries.
+_STATES = frozenset({"us", "ca", "au"})
+#: What both must state alike before a part of a text counts as a copy of it.
+_PART_NEEDS = frozenset({"title", "company", "city"})
 #: Kinds of employment that exclude each other, one set per question.
 _HOURS = frozenset({"full_time", "part_time"})
 _TENURE = frozenset(
@@ -37,22 +47,43 @@ _TENURE = frozenset(
 )
 
 
-class Fields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The stated fields that may speak against a merge, folded; "" is not stated."""
-
-    title: str = ""
-    company: str = ""
-    city: str = ""
-    region: str = ""
-    country: str = ""
-    employment: str = ""  # canonical kinds joined by ","
-
-
 class Document(msgspec.Struct, frozen=True):
     """What is compared of one advertisement: its folded text and its fields."""
 
     body: str
     fields: Fields
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """
+    How like two texts are, 0..1 with 3 decimals.
+
+    Attributes:
+        whole: of the whole texts.
+        head: of the shorter to the other's beginning, where it is that text cut short; else 0.
+        part: as `contained` says; None where it was not asked for.
+    """
+
+    whole: float
+    head: float = 0.0
+    part: float | None = None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """
+    What texts and fields say, before any verdict.
+
+    Attributes:
+        rule: text, cut or part (duplicate), veto (variant), unlike (apart).
+        agree: fields that both state alike, by name.
+        veto: fields that speak against a merge, with their values.
+    """
+
+    relation: str
+    rule: str
+    similarity: float
+    agree: list[str]
+    veto: dict[str, list[str]]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -73,41 +104,87 @@ def compare(
         estimate: share of equal signature values.
         verdict: an operator's "same" or "not_same"; it always wins.
     """
-    similarity, cut = text_similarity(a.body, b.body, rules)
-    agreeing, vetoing = compare_fields(a.fields, b.fields, similarity >= rules.same_text, rules)
-    relation = "apart"
-    if similarity >= rules.duplicate:
-        relation = "variant" if vetoing else "duplicate"
+    texts = text_similarity(a.body, b.body, rules)
+    made = compare_documents(a, b, texts, rules)
+    relation, rule, similarity = made.relation, made.rule, made.similarity
     if verdict is not None:
-        relation = "duplicate" if verdict == "same" else "apart"
+        relation, rule = ("duplicate" if verdict == "same" else "apart"), "verdict"
     reasons: dict[str, Any] = {
-        "rule": "text" if verdict is None else "verdict",
+        "rule": rule,
         "estimate": round(estimate, 3),
-        "text": similarity,
+        "text": texts.whole,
         "title": title_score(a.fields.title, b.fields.title),
-        "agree": agreeing,
-        "veto": vetoing,
+        "agree": made.agree,
+        "veto": made.veto,
     }
-    if cut:
-        reasons["cut"] = True
     return Comparison(relation, similarity, reasons)
 
 
-def text_similarity(a: str, b: str, rules: Rules) -> tuple[float, bool]:
+def compare_documents(a: Document, b: Document, texts: Texts, rules: Rules) -> Decision:
     """
-    Return the likeness of two folded texts in 0..1, and whether one is the other cut short.
+    Return what texts and fields say of two ads.
+
+    Args:
+        texts: what `text_similarity` found.
     """
+    similarity = max(texts.whole, texts.head)
+    agreeing, vetoing = compare_fields(a.fields, b.fields, _likeness(similarity, rules), rules)
+    copied = similarity >= rules.same_text and "company" in vetoing
+    if copied and _employer_named(a, b):
+        agreeing = sorted([*agreeing, "employer_named"])
+        vetoing = {name: values for name, values in vetoing.items() if name != "company"}
+    if similarity >= rules.duplicate:
+        if vetoing:
+            return Decision("variant", "veto", similarity, agreeing, vetoing)
+        rule = "cut" if texts.head > texts.whole else "text"
+        return Decision("duplicate", rule, similarity, agreeing, vetoing)
+    if not vetoing and _PART_NEEDS.issubset(agreeing):
+        part = texts.part if texts.part is not None else contained(a.body, b.body, rules)
+        if part >= rules.part:
+            return Decision("duplicate", "part", part, agreeing, vetoing)
+    return Decision("apart", "unlike", similarity, agreeing, vetoing)
+
+
+def _likeness(similarity: float, rules: Rules) -> str:
+    return "equal" if similarity >= 1.0 else "same" if similarity >= rules.same_text else "alike"
+
+
+def text_similarity(a: str, b: str, rules: Rules) -> Texts:
+    """Return how like two folded texts are."""
     if not a or not b:
-        return 0.0, False
+        return Texts(0.0)
+    if a == b:
+        return Texts(1.0)
     short, long = sorted((a, b), key=lambda text: (len(text), text))
     whole = fuzz.ratio(short, long) / 100
     if whole >= rules.duplicate or not _may_be_cut(short, long, rules):
-        return round(whole, 3), False
+        return Texts(_rounded(whole))
     head = fuzz.ratio(short, long[: len(short)]) / 100
     # Only a clean cut counts: two ads that merely begin alike are two ads.
-    if head >= rules.prefix_match:
-        return round(head, 3), True
-    return round(whole, 3), False
+    return Texts(_rounded(whole), _rounded(head) if head >= rules.prefix_match else 0.0)
+
+
+def _rounded(share: float) -> float:
+    """Three decimals, and 1.0 for equal texts only: some fields are judged by that."""
+    return min(round(share, 3), 0.999)
+
+
+def contained(a: str, b: str, rules: Rules) -> float:
+    """
+    Return the share of the shorter text that stands somewhere in the longer one, in 0..1.
+
+    Blocks may have moved; 0 where the shorter is too short a part to tell.
+    """
+    short, long = sorted((a, b), key=lambda text: (len(text), text))
+    if not _may_be_cut(short, long, rules):
+        return 0.0
+    parts = _runs(short)
+    return round(len(parts & _runs(long)) / len(parts), 3) if parts else 0.0
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words = text.split(" ")
+    return set(zip(*(words[at:] for at in range(_RUN)), strict=False))
 
 
 def _may_be_cut(short: str, long: str, rules: Rules) -> bool:
@@ -116,25 +193,28 @@ def _may_be_cut(short: str, long: str, rules: Rules) -> bool:
 
 @lru_cache(maxsize=8192)
 def compare_fields(
-    a: Fields, b: Fields, same_text: bool, rules: Rules
+    a: Fields, b: Fields, texts: str, rules: Rules
 ) -> tuple[list[str], dict[str, list[str]]]:
     """
     Return the fields that both state alike, and those that speak against a merge with values.
 
     Args:
-        same_text: the texts are one but for tiny edits; else a title that says more than the other
-            speaks against a merge too.
+        texts: "equal", "same" but for tiny edits, or "alike". Where they are only alike, a title
+            that says more than the other speaks against a merge too, and unless they are equal a
+            level that only one states; where they are equal, one word of a long title does not, nor
+            two states without a town.
 
     Copies of one ad have one set of fields, so answers are kept; callers do not change them.
     """
     found = {
         "city": _differ(a.city, b.city),
-        # Where both name a town, the towns decide: sources cut regions differently.
-        "region": None if a.city and b.city else _differ(a.region, b.region),
+        "region": _regions_differ(a, b, texts == "equal"),
         "country": _differ(a.country, b.country),
         "company": _companies_differ(a.company, b.company, rules),
         "employment_type": _employment_differs(a.employment, b.employment),
-        **_titles_differ(a, b, same_text, rules),
+        "postcode": _differ(a.postcode, b.postcode),
+        "reference": _references_differ(a.reference, b.reference),
+        **_titles_differ(a, b, texts, rules),
     }
     values = {
         "city": (a.city, b.city),
@@ -142,6 +222,8 @@ def compare_fields(
         "country": (a.country, b.country),
         "company": (a.company, b.company),
         "employment_type": (a.employment, b.employment),
+        "postcode": (a.postcode, b.postcode),
+        "reference": (a.reference, b.reference),
         "title": (a.title, b.title),
         "level": (a.title, b.title),
     }
@@ -150,17 +232,21 @@ def compare_fields(
     return agreeing, vetoing
 
 
-def _titles_differ(a: Fields, b: Fields, same_text: bool, rules: Rules) -> dict[str, bool | None]:
+def _titles_differ(a: Fields, b: Fields, texts: str, rules: Rules) -> dict[str, bool | None]:
     if not a.title or not b.title:
         return {}
     places = " ".join((a.city, a.region, a.country, b.city, b.region, b.country))
     left, right = read_title(a.title, places), read_title(b.title, places)
     only_left, only_right = extra_words(left, right, rules)
     differ = bool(only_left and only_right)
-    doubt = not same_text
+    if texts == "equal":
+        differ = differ and shared_words(left, right) < rules.title_shared
+    doubt = texts == "alike"
     return {
         "title": differ or (doubt and bool(only_left or only_right)),
-        "level": level_conflict(left, right) or (doubt and level_doubt(left, right)) or None,
+        "level": level_conflict(left, right)
+        or (texts != "equal" and level_doubt(left, right))
+        or None,
     }
 
 
@@ -168,9 +254,36 @@ def _differ(a: str, b: str) -> bool | None:
     return a != b if a and b else None
 
 
+def _regions_differ(a: Fields, b: Fields, equal_texts: bool) -> bool | None:
+    # Where both name a town, the towns decide: sources cut regions differently.
+    if (a.city and b.city) or not (a.region and b.region):
+        return None
+    # "Ohio, United States" names no place of work but a market; a board shows one ad in several.
+    one_ad = equal_texts and a.country in _STATES and a.company == b.company != ""
+    shown_in_states = one_ad and a.country == b.country and not (a.city or b.city)
+    return a.region != b.region and not shown_in_states
+
+
+def _references_differ(a: str, b: str) -> bool | None:
+    return set(a.split()).isdisjoint(b.split()) if a and b else None
+
+
+def _employer_named(a: Document, b: Document) -> bool:
+    """Whether both texts name the employer of one side: a board's or an agency's copy of its ad."""
+    names = (_core(a.fields.company), _core(b.fields.company))
+    # Spaces aside: "VORTEX-CoLab" is two words in one field and three in a text.
+    bodies = [side.body.replace(" ", "") for side in (a, b)]
+    return any(len(name) >= _NAME_LENGTH and all(name in body for body in bodies) for name in names)
+
+
+def _core(company: str) -> str:
+    return "".join(word for word in company.split() if word not in _LEGAL)
+
+
 def _companies_differ(a: str, b: str, rules: Rules) -> bool | None:
     # One text under two employers' names is a board's or an agency's copy, or a template that many
-    # employers use. Nothing tells which, so they are linked as variants and never merged.
+    # employers use. Unless both texts name one of the two (`_employer_named`), nothing tells which,
+    # so they are linked as variants and never merged.
     left = [word for word in a.split() if word not in _LEGAL]
     right = [word for word in b.split() if word not in _LEGAL]
     if not left or not right:

@@ -30,7 +30,8 @@ from nextstep.processors.shared.dedupe_buckets import (
     pairs_of,
 )
 from nextstep.processors.shared.dedupe_clusters import Edge, Order, Place, assign
-from nextstep.processors.shared.dedupe_compare import Comparison, Document, Fields, compare
+from nextstep.processors.shared.dedupe_compare import Comparison, Document, compare
+from nextstep.processors.shared.dedupe_fields import Fields
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.minhash import agreement, band_hashes
 

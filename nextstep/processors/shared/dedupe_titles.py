@@ -56,6 +56,12 @@ _LONGEST_LIST = 7
 _ADDRESS = re.compile(r"https?:|www\.|\.com\b", re.IGNORECASE)
 
 
+_ROLE = re.compile(
+    r"\b(?:engineers?|developers?|programmers?|designers?|scientists?|analysts?|architects?|"
+    r"directors?|managers?|administrators?|consultants?|specialists?|nurses?|teachers?)\b"
+)
+
+
 class Title(msgspec.Struct, frozen=True):
     """A title taken apart: its letters, level words, numeral ("2" for II), words of its subject."""
 
@@ -66,10 +72,18 @@ class Title(msgspec.Struct, frozen=True):
 
 
 def stated_title(raw: str) -> str:
-    """Return a title folded; "" for a line of prose or of facts ("Acme | Berlin | REMOTE")."""
+    """
+    Return a title folded; "" for a line of prose or of facts ("Acme | Berlin | REMOTE").
+
+    Of a line of facts in which one names a role ("Acme | Data Engineer | Berlin"), that one.
+    """
     found = words(raw)
     prose = len(found) > _LONGEST or ("|" in raw and len(found) > _LONGEST_LIST)
-    return "" if prose or _ADDRESS.search(raw) else " ".join(found)
+    if not prose and not _ADDRESS.search(raw):
+        return " ".join(found)
+    facts = [" ".join(words(fact)) for fact in raw.split("|") if not _ADDRESS.search(fact)]
+    roles = [fact for fact in facts if _ROLE.search(fact)]
+    return roles[0] if len(roles) == 1 and len(roles[0].split()) <= _LONGEST_LIST else ""
 
 
 @lru_cache(maxsize=16_384)
@@ -138,6 +152,12 @@ def extra_words(a: Title, b: Title, rules: Rules) -> tuple[list[str], list[str]]
     elif a.letters.startswith(b.letters):
         only_right = []
     return only_left, only_right
+
+
+def shared_words(a: Title, b: Title) -> float:
+    """Return the share of the longer subject's words that both have; 1.0 for two empty ones."""
+    longer = max(len(a.subject), len(b.subject))
+    return len(a.subject & b.subject) / longer if longer else 1.0
 
 
 def _has_like(word: str, others: list[str], rules: Rules) -> bool:

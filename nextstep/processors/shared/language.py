@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from functools import lru_cache
+from itertools import islice
+from typing import Any
 
+import msgspec
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 #: Below so many letters a guess is worth nothing.
@@ -12,19 +17,114 @@ _FEWEST_LETTERS = 20
 _FRONT, _MIDDLE = 120, 240
 #: Short texts in which several languages are about as likely get no answer.
 _LEAST_CONFIDENCE = 0.5
+#: Bytes of the model's longest n-gram: its automaton's state is known from so many last bytes.
+_LONGEST_GRAM = 6
+
+
+class LanguageModel(msgspec.Struct, frozen=True):
+    """
+    The library's model as numpy arrays.
+
+    Attributes:
+        moves: next state of `rows[state] + byte`; rows: where a state's moves begin.
+        pairs: state after two bytes from the root, by `first * 256 + second`.
+        features: feature that a state completes, -1 for none.
+        weights: float32, shape (features, languages); prior: shape (languages,).
+        aliases: columns of one label, the first of which counts for both.
+    """
+
+    moves: Any
+    rows: Any
+    pairs: Any
+    features: Any
+    weights: Any
+    prior: Any
+    labels: list[str]
+    aliases: list[tuple[int, int]]
 
 
 @lru_cache(maxsize=1)
-def load_model() -> LanguageIdentifier:
+def load_model() -> LanguageModel:
     """Return the model, read once per process (0.6 s)."""
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    import numpy  # noqa: PLC0415  (keeps the command line's start short)
+
+    made = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    moves = numpy.asarray(made.tk_nextmove)
+    rows = numpy.asarray(made.tk_row, dtype=numpy.int64) << 8
+    after_one = moves[rows[0] : rows[0] + 256]
+    return LanguageModel(
+        moves=moves,
+        rows=rows,
+        pairs=moves[(rows[after_one][:, None] + numpy.arange(256)).ravel()],
+        features=numpy.asarray(made.tk_output, dtype=numpy.int32),
+        weights=made.nb_ptc.astype(numpy.float32),
+        prior=made.nb_pc,
+        labels=[str(label) for label in made.nb_classes],
+        aliases=list(made._alias_pairs),
+    )
 
 
-def detect_language(text: str, model: LanguageIdentifier) -> str:
+def detect_language(text: str, model: LanguageModel) -> str:
     """Return the ISO 639-1 code of a text's language, or "" where it is too short or unclear."""
     third = len(text) // 3
     sample = text if third < _MIDDLE else f"{text[:_FRONT]} {text[third : third + _MIDDLE]}"
-    if sum(map(str.isalpha, sample)) < _FEWEST_LETTERS:
+    letters = filter(str.isalpha, sample)
+    if next(islice(letters, _FEWEST_LETTERS - 1, None), None) is None:
         return ""
-    code, confidence = model.classify(sample)
-    return str(code) if confidence >= _LEAST_CONFIDENCE and code != "zxx" else ""
+    code, confidence = classify(sample, model)
+    return code if confidence >= _LEAST_CONFIDENCE and code != "zxx" else ""
+
+
+def classify(text: str, model: LanguageModel) -> tuple[str, float]:
+    """
+    Return code and probability, the same as the library's `classify` gives, at twice its speed.
+
+    ("", 0.0) for a text in which the model knows nothing.
+    """
+    import numpy  # noqa: PLC0415
+
+    plain = unicodedata.normalize("NFC", text.lower() if text.isupper() else text)
+    data = plain.encode("utf-8", "surrogatepass")
+    seen = _features(data, model)
+    if not len(seen):
+        return "", 0.0
+    seen.sort()
+    changes = numpy.flatnonzero(seen[1:] != seen[:-1])
+    bounds = numpy.concatenate(([-1], changes, [len(seen) - 1]))
+    counts = (bounds[1:] - bounds[:-1]).astype(numpy.float32)
+    scores = numpy.log1p(counts) @ model.weights[seen[bounds[1:]]] + model.prior
+    # Probabilities as the library makes them: the longer the text, the flatter.
+    scores *= 1.0 / math.sqrt(len(data))
+    numpy.exp(scores - scores.max(), out=scores)
+    scores /= scores.sum()
+    for first, second in model.aliases:
+        scores[first] += scores[second]
+        scores[second] = 0.0
+    best = int(scores.argmax())
+    return model.labels[best], float(scores[best])
+
+
+def _features(data: bytes, model: LanguageModel) -> Any:
+    """
+    Return the features of a text as often as they occur.
+
+    The automaton is walked for all positions at once, each from the root over the last bytes up to
+    it: what stood before those is in no n-gram that ends there.
+    """
+    import numpy  # noqa: PLC0415
+
+    moves, rows = model.moves, model.rows
+    state = 0
+    states: Any = []
+    for letter in data[: _LONGEST_GRAM - 1]:
+        state = int(moves[rows[state] + letter])
+        states.append(state)
+    letters = numpy.frombuffer(data, dtype=numpy.uint8).astype(numpy.int64)
+    reach = len(letters) - _LONGEST_GRAM + 1
+    if reach > 0:
+        walked = model.pairs[(letters[:reach] << 8) + letters[1 : reach + 1]]
+        for step in range(2, _LONGEST_GRAM):
+            walked = moves[rows[walked] + letters[step : reach + step]]
+        states = numpy.concatenate((states, walked))
+    found = model.features[states]
+    return found[found >= 0]

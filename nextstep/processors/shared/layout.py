@@ -16,6 +16,8 @@ _LEADING = re.compile(
     r"-(?=[A-Z][a-z]))"
 )
 _FIRST = frozenset([*_SIGNS, *"*·§¤+o–—-"])
+#: Lines that `_as_item` may change, and signs alone on a line; "- x" it leaves as it is.
+_STARTS = re.compile(rf"\n(?:[{_SIGNS}*·§¤+o–—]|-(?! [^{_SIGNS}·* ])| )| \Z")
 _AFTER_DASH = re.compile(rf"^(?:[{_SIGNS}·] ?|\* )+")
 _INLINE = re.compile(rf"[{_SIGNS}]|(?<=[.:;] )·(?= )")
 _ALONE = frozenset([*_SIGNS, "-", "–", "·", "*", "§", "+"])
@@ -106,17 +108,17 @@ def _join_lines(lines: list[str]) -> str:
     return "\n".join(kept)
 
 
-def restore_lines(text: str) -> tuple[str, dict[str, int]]:
+def restore_lines(text: str) -> tuple[str, dict[str, int], bool]:
     """
-    Return the text with lost line breaks put back, and how many of each sort.
+    Return the text with lost line breaks put back, how many of each sort, and whether it changed.
 
-    The counts are of `glued_heads` and `glued_lines`. Spaces come out single.
+    The counts are of `glued_heads` and `glued_lines`. Spaces come out single, which is no change.
     """
     if "\xa0" in text:
         text = _GAP.sub(_gap, text)
     if "#" in text:
         text = _EMPTY.sub(" ", _TOKEN.sub(_token_gap, text))
-    text = "\n".join([" ".join(line.split()) for line in text.split("\n")])
+    spaced = text = _single_spaces(text)
     text = _BUTTONS.sub("", text) if "Show " in text else text
     text = _ESCAPED_QUOTE.sub("", text) if "\\" in text else text
     text, opened = _OPENING.subn(r"\1\n", text)
@@ -133,7 +135,16 @@ def restore_lines(text: str) -> tuple[str, dict[str, int]]:
     if made > _SEVERAL:
         text, lines = broken, lines + made
     counts = {"glued_heads": heads, "glued_lines": lines}
-    return text, {name: count for name, count in counts.items() if count}
+    return text, {name: count for name, count in counts.items() if count}, text != spaced
+
+
+def _single_spaces(text: str) -> str:
+    if not text.isascii() or "\t" in text:
+        return "\n".join([" ".join(line.split()) for line in text.split("\n")])
+    # Spaces are all that is left of white space: a few passes in C over the whole text.
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
 
 
 def _part_glued(text: str) -> tuple[str, int, int]:
@@ -179,36 +190,59 @@ def _break_before_head(text: str, end: int) -> dict[int, str]:
     return {start: "\n"} if parted else {}
 
 
-def mark_items(text: str) -> tuple[str, int]:
+def lay_out(text: str) -> tuple[str, dict[str, int], bool]:
+    """
+    Return the text after `restore_lines` and `mark_items`, their counts, and whether it is settled.
+
+    A settled text is one that a second time leaves as it is: this time nothing was done but to
+    space and blank lines, and those patterns that white space could hide find nothing now either.
+    """
+    restored, counts, touched = restore_lines(text)
+    marked, bullets, moved = mark_items(restored)
+    if bullets:
+        counts["bullets"] = bullets
+    settled = not (touched or moved) and not (
+        _OPENING.match(marked)
+        # Glue is judged by three characters before it; a line break that is gone was one of them.
+        or _GLUE.search(marked, 0, 3)
+        or ("#" in marked and (_TOKEN.search(marked) or _EMPTY.search(marked)))
+        or ("Show " in marked and _BUTTONS.search(marked))
+    )
+    return marked, counts, settled
+
+
+def mark_items(text: str) -> tuple[str, int, bool]:
     """
     Return the text with every list item on a line behind "- ", and blank lines normalized.
 
-    Takes what `restore_lines` gives.
-
-    The number is of the items that were marked otherwise before.
+    Takes what `restore_lines` gives. Also returns how many items were marked otherwise before, and
+    whether any line is another than it was.
     """
-    has_inline = (
-        "·" in text or " - " in text or " * " in text or any(sign in text for sign in _SIGNS)
-    )
+    has_sign = not text.isascii() and ("·" in text or any(sign in text for sign in _SIGNS))
+    has_inline = has_sign or " - " in text or " * " in text
+    if not has_inline and " \n" not in text and _STARTS.search(f"\n{text}") is None:
+        return _join_lines(text.split("\n")), 0, False
     lines: list[str] = []
     made = 0
+    moved = False
     alone = False  # a sign on a line of its own belongs to the next line
     for raw in text.split("\n"):
         line = raw.strip()
         if line and (alone or line[0] in _FIRST):
             if line in _ALONE:
-                alone = True
+                alone = moved = True
                 continue
             marked = _as_item(line, alone)
             made += marked != line
             line, alone = marked, False
         if has_inline and len(line) > 1:
-            pieces = _split_items(line)
+            pieces = _split_items(line, has_sign)
             made += len(pieces) - 1
+            moved |= pieces != [line]
             lines += pieces
         else:
             lines.append(line)
-    return _join_lines(lines), made
+    return _join_lines(lines), made, moved or made > 0
 
 
 def _as_item(line: str, alone: bool) -> str:
@@ -219,8 +253,10 @@ def _as_item(line: str, alone: bool) -> str:
     return f"- {content}" if content.strip() else ""
 
 
-def _split_items(line: str) -> list[str]:
-    signs = [match.start() for match in _INLINE.finditer(line, 1)]
+def _split_items(line: str, has_sign: bool) -> list[str]:
+    signs = []
+    if has_sign and not line.isascii():
+        signs = [match.start() for match in _INLINE.finditer(line, 1)]
     # "Duties• Plan• Build" can be nothing but a list.
     glued = len(signs) > 1 and all(line[at - 1] != " " for at in signs)
     pieces = _cut(line, signs, 1 if glued else _ITEM_LENGTH)

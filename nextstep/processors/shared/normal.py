@@ -10,14 +10,13 @@ from datetime import date, datetime
 from typing import Any
 
 import msgspec
-from py3langid.langid import LanguageIdentifier
 
 from nextstep.events.model import JobPost
 from nextstep.processors.shared.company import normalize_company, strip_rating
 from nextstep.processors.shared.concepts import Taxonomies
 from nextstep.processors.shared.dates import Dated, parse_date
 from nextstep.processors.shared.employment import parse_employment
-from nextstep.processors.shared.language import detect_language
+from nextstep.processors.shared.language import LanguageModel, detect_language
 from nextstep.processors.shared.place import parse_place
 from nextstep.processors.shared.sections import body_text, find_sections
 from nextstep.processors.shared.text import clean_line, clean_text
@@ -28,7 +27,7 @@ class Context(msgspec.Struct, frozen=True):
     """What cleaning needs besides the post; made once per process."""
 
     taxonomies: Taxonomies
-    language_model: LanguageIdentifier
+    language_model: LanguageModel
 
 
 class NormalPost(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import ahocorasick_rs
@@ -221,14 +222,21 @@ def body_text(text: str, sections: Sequence[Mapping[str, Any]]) -> str:
 
 def head_kind(line: str) -> str | None:
     """Return the kind that a head line begins, "" for a head of no kind, None for other lines."""
+    if len(line) > _HEAD_CHARS and ":" not in line[: _HEAD_CHARS + 1]:
+        return None
     front, colon, rest = line[: _HEAD_CHARS + 1].partition(":")
-    if (not colon and len(line) > _HEAD_CHARS) or (line[0] == "-" and (rest or not colon)):
+    if line[0] == "-" and (rest or not colon):
         return None
     head = _RIM.sub("", front)
     if not head or not (colon or head[0].isupper()):
         return None
     if not colon and line[-1] in ".,;" and not front.isupper():
         return None
+    return _kind_named(head)
+
+
+@lru_cache(maxsize=16_384)  # ads share their heads
+def _kind_named(head: str) -> str | None:
     for kind, words in _KINDS:
         if words.fullmatch(head):
             return kind
@@ -253,16 +261,23 @@ def _footers(line: str, at: int, suspects: list[int]) -> list[tuple[int, int]]:
     start = 0
     for end in [*(match.end() for match in _SENTENCE_END.finditer(line)), len(line)]:
         suspect = _any_between(suspects, at + start, at + end)
-        found = _FOOTER.search(line, start, end) if suspect else None
+        found = _footer(line[start:end]) if suspect else None
         if found:
             first, last = start, end
-            if found.start() - start > _FRONT_CHARS:
-                first, last = _clause(line, start, found.start(), found.end(), end)
+            if found[0] > _FRONT_CHARS:
+                first, last = _clause(line, start, start + found[0], start + found[1], end)
             if spans and spans[-1][1] == at + first:
                 first = spans.pop()[0] - at
             spans.append((at + first, at + last))
         start = end
     return spans
+
+
+@lru_cache(maxsize=4_096)  # an employer has one footer
+def _footer(sentence: str) -> tuple[int, int] | None:
+    """Where the words stand that make a sentence boilerplate."""
+    found = _FOOTER.search(sentence)
+    return found.span() if found else None
 
 
 def _clause(line: str, start: int, first: int, last: int, end: int) -> tuple[int, int]:

@@ -18,9 +18,10 @@ from nextstep.processors.shared.encoding import (
     has_entity,
     is_damaged,
     plain_characters,
+    repair,
     unescape,
 )
-from nextstep.processors.shared.layout import mark_items, normalize_whitespace, restore_lines
+from nextstep.processors.shared.layout import lay_out, normalize_whitespace
 from nextstep.processors.shared.markup import html_to_text, looks_like_markup, strip_tags
 
 __all__ = [
@@ -61,8 +62,10 @@ def clean_text(html: str, text: str = "") -> CleanText:
     current = html or text
     markup = bool(html) and _ANY_ELEMENT.search(html) is not None
     for _ in range(_ROUNDS):
-        current = _one_pass(current, markup, changes)
+        current, settled = _one_pass(current, markup, changes)
         markup = False
+        if settled:
+            return CleanText(current, changes)
         if not _needs_another(current):
             break
     else:
@@ -80,7 +83,7 @@ def clean_line(raw: str, cap: int = CAP) -> str:
     for _ in range(_ROUNDS):
         before = line
         line = strip_tags(unescape(line)) if "<" in line or "&" in line else line
-        line = plain_characters(fix_encoding(line))
+        line = repair(line)[0]
         line = _LINE_TOKEN.sub(" ", line) if "#" in line else line
         line = " ".join(line.split())[:cap].rstrip()
         if line == before:
@@ -88,7 +91,8 @@ def clean_line(raw: str, cap: int = CAP) -> str:
     return line
 
 
-def _one_pass(text: str, markup: bool, changes: dict[str, int | bool]) -> str:
+def _one_pass(text: str, markup: bool, changes: dict[str, int | bool]) -> tuple[str, bool]:
+    """Return the text and whether it is known that a further pass does not change it."""
     if markup or looks_like_markup(text):
         text = html_to_text(text)
         changes["html"] = True
@@ -101,16 +105,17 @@ def _one_pass(text: str, markup: bool, changes: dict[str, int | bool]) -> str:
             break
         changes["unescaped"] = max(depth, int(changes.get("unescaped", 0)))
         text = html_to_text(plain) if looks_like_markup(plain) else plain
-    mended = fix_encoding(text)
-    if mended != text:
+    text, mended, whole = repair(text)
+    if mended:
         changes["encoding"] = True
-    text, counts = restore_lines(plain_characters(mended))
-    text, bullets = mark_items(text)
-    if bullets:
-        counts["bullets"] = bullets
+    text, counts, settled = lay_out(text)
     for name, count in counts.items():
         changes[name] = int(changes.get(name, 0)) + count
-    return text
+    return text, settled and not (
+        looks_like_markup(text)
+        or (has_entity(text) and unescape(text) != text)
+        or (not whole and repair(text)[0] != text)
+    )
 
 
 def _needs_another(text: str) -> bool:
@@ -127,9 +132,10 @@ def _defuse(text: str) -> str:
 
 
 def _settle(text: str) -> str:
-    """Return a text that a further pass does not change; almost every ad needs one to know it."""
+    """Return a text that a further pass does not change."""
     for _ in range(_ROUNDS):
-        before, text = text, _one_pass(text, False, {})
-        if text == before:
+        before = text
+        text, settled = _one_pass(text, False, {})
+        if settled or text == before:
             break
     return text
