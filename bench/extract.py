@@ -1,5 +1,6 @@
 """
-How fast extract is: the bare automaton scan, skills and tools alone, and the whole stage.
+How fast extract is: the bare automaton scan, skills and tools alone, and the whole stage; beside
+them flashtext with the same written forms (where it is installed: pip install flashtext).
 
     python bench/extract.py --corpus corpus.sqlite3 --rows 1000
 
@@ -11,6 +12,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
+import importlib
+import importlib.util
 import json
 import resource
 import sqlite3
@@ -19,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -117,6 +122,14 @@ def measure(kit: Kit, rows: Sequence[EntityRow], rounds: int) -> dict[str, float
         ],
         "stage": lambda: _stage(kit, rows),
     }
+    if importlib.util.find_spec("flashtext"):
+        processor = _flashtext(kit)
+        ways["flashtext, forms only"] = lambda: [
+            processor.extract_keywords(fold(text).text, span_info=True) for text in texts
+        ]
+    # flashtext's tree of dictionaries would slow the collector for all of them.
+    gc.collect()
+    gc.freeze()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
@@ -124,6 +137,15 @@ def measure(kit: Kit, rows: Sequence[EntityRow], rounds: int) -> dict[str, float
             way()
             seconds[name].append(time.process_time() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _flashtext(kit: Kit) -> Any:
+    """Return a flashtext processor that knows every written form; it takes no rules."""
+    processor = importlib.import_module("flashtext").KeywordProcessor()
+    for text, pattern in zip(kit.matcher.texts, kit.matcher.patterns, strict=True):
+        if pattern.forms and not pattern.pad:
+            processor.add_keyword(text)
+    return processor
 
 
 def _stage(kit: Kit, rows: Sequence[EntityRow]) -> object:

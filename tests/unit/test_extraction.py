@@ -30,7 +30,6 @@ TAXONOMIES = Taxonomies(
         TitleConcept("Data Scientist", "data science", ()),
         TitleConcept("Software Engineer", "software", ("software developer",)),
     ),
-    levels=(),
     versions={},
 )
 AD = ExtractIn(

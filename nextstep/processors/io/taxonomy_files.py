@@ -47,12 +47,11 @@ def _parse(skills_text: str, tools_text: str, titles_text: str) -> Taxonomies:
         _file(name, text)
         for name, text in zip(FILES, (skills_text, tools_text, titles_text), strict=True)
     )
-    title_concepts, levels = parse_titles(titles.content, file=FILES[2], line_of=titles.line_of)
+    title_concepts = parse_titles(titles.content, file=FILES[2], line_of=titles.line_of)
     taxonomies = Taxonomies(
         skills=parse_concepts(skills.content, "skill", file=FILES[0], line_of=skills.line_of),
         tools=parse_concepts(tools.content, "tool", file=FILES[1], line_of=tools.line_of),
         titles=title_concepts,
-        levels=levels,
         versions={
             name: parse_version(part.content, file=name)
             for name, part in zip(FILES, (skills, tools, titles), strict=True)

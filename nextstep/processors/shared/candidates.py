@@ -12,9 +12,13 @@ from bisect import bisect_left
 import msgspec
 
 from nextstep.processors.shared.folding import Folded
-from nextstep.processors.shared.taxonomy import Cue, Form, Matcher, Pattern
+from nextstep.processors.shared.taxonomy import Cue, Form, Matcher
 
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S{1,500}|[\w.+-]{1,64}@[\w-]{1,64}(?:\.\w{2,12})+")
+_AT, _LOCAL = re.compile("@"), re.compile(r"[\w.+-]{1,64}")
+_HOST = re.compile(r"[\w-]{1,64}(?:\.\w{2,12})+")
+_LINK = re.compile(r"(?:https?://|www\.)\S{1,500}")
+_NON_ASCII = re.compile(r"[^\x00-\x7f]")
+_WORD_BYTES = bytes(chr(byte).isalnum() or chr(byte) == "_" for byte in range(128)) + bytes(128)
 _DOMAIN_AFTER = re.compile(r"\.(?:com|org|net|io|ai|co|de|uk|eu|nl|fr|es|sg|ca|us|edu|gov)\b")
 _VERSION_AFTER = re.compile(r"\d{1,2}(?:\.[\dx]{1,3}){0,3}(?!\w)")
 
@@ -26,7 +30,7 @@ _BLOCKER_REACH = 60
 Span = tuple[int, int]
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """A hit on a name that stands as a word; positions are folded ones."""
 
     start: int
@@ -53,54 +57,65 @@ def collect(folded: Folded, matcher: Matcher) -> Hits:
     """Scan a text once; return its names, context terms and cues."""
     # The padding stands for the text's borders: no neighbour is ever out of range.
     text = f" {folded.text}  "
-    patterns = matcher.patterns
+    inside = word_mask(text)
+    padded, meanings = matcher.padded, matcher.meanings
     found: list[Candidate] = []
     hits = Hits([], [], [])
     blocked: dict[int, list[Span]] = {}
-    for number, start, end in matcher.scan(text):
-        pattern = patterns[number]
-        if pattern.pad:
-            found += _letters(folded, pattern, start, end)
+    # Most hits lie inside longer words ("it" in "with"): they are dropped in the tightest loop.
+    for number, start, end in [
+        hit for hit in matcher.scan(text) if not inside[hit[1] - 1] or hit[0] in padded
+    ]:
+        forms, blocks, term, cue, open_end = meanings[number]
+        if number in padded:
+            found += _letters(folded, forms, start, end)
             continue
-        before = text[start - 1]
-        if before.isalnum() or before == "_":
-            continue
-        after = text[end]
-        is_closed = not (after.isalnum() or after == "_")
-        if pattern.forms:
-            found += _names(folded, text, pattern, (start, end))
-        if is_closed or pattern.open_end:
-            if pattern.term >= 0:
-                hits.terms.append((end - 1, start - 1, pattern.term))
-            for concept in pattern.blocks:
+        is_closed = not inside[end]
+        if forms:
+            _add_names(found, folded, text, forms, start, end, is_closed)
+        if is_closed or open_end:
+            if term >= 0:
+                hits.terms.append((end - 1, start - 1, term))
+            for concept in blocks:
                 blocked.setdefault(concept, []).append((end - 1, start - 1))
-        if pattern.cue and is_closed:
-            hits.cues.append((start - 1, end - 1, pattern.cue))
-    addresses = _addresses(folded.text)
-    hits.candidates.extend(
-        c for c in found if not _is_blocked(c, blocked) and not _is_inside(c, addresses)
-    )
+        if cue and is_closed:
+            hits.cues.append((start - 1, end - 1, cue))
+    if blocked:
+        found = [c for c in found if not _is_blocked(c, blocked)]
+    if addresses := _addresses(folded.text):
+        found = [c for c in found if not _is_inside(c, addresses)]
+    hits.candidates.extend(found)
     return hits
 
 
-def _letters(folded: Folded, pattern: Pattern, start: int, end: int) -> list[Candidate]:
+def word_mask(text: str) -> bytes:
+    """Return one byte per character: 1 for a letter, a digit or an underscore, else 0."""
+    if not text.isascii():
+        text = _NON_ASCII.sub(lambda match: "a" if match.group().isalnum() else " ", text)
+    return text.encode("ascii").translate(_WORD_BYTES)
+
+
+def _letters(folded: Folded, forms: tuple[Form, ...], start: int, end: int) -> list[Candidate]:
     """Return the candidates of a one-letter pattern, which holds both neighbours itself."""
     letter = folded.original[folded.origin(start)]
     return [
-        Candidate(start, end - 2, form)
-        for form in pattern.forms
-        if not form.exact or letter == form.exact
+        Candidate(start, end - 2, form) for form in forms if not form.exact or letter == form.exact
     ]
 
 
-def _names(folded: Folded, text: str, pattern: Pattern, span: Span) -> list[Candidate]:
-    """Return the candidates of one hit; `span` counts in the padded text."""
-    start, end = span
-    is_closed = not (text[end].isalnum() or text[end] == "_")
-    if is_closed and not _ends_well(text, end):
-        return []
-    kept = []
-    for form in pattern.forms:
+def _add_names(  # noqa: PLR0917 - the innermost loop: no object is made for its arguments
+    found: list[Candidate],
+    folded: Folded,
+    text: str,
+    forms: tuple[Form, ...],
+    start: int,
+    end: int,
+    is_closed: bool,
+) -> None:
+    """Add the candidates of one hit; `start` and `end` count in the padded text."""
+    if is_closed and text[end] in "#@+." and not _ends_well(text, end):
+        return
+    for form in forms:
         tail = 0 if is_closed else _tail(text, end, form)
         if tail < 0:
             continue
@@ -108,8 +123,7 @@ def _names(folded: Folded, text: str, pattern: Pattern, span: Span) -> list[Cand
             first, last = folded.span(start - 1, end - 1)
             if not _has_capitals(folded.original[first:last], form.exact):
                 continue
-        kept.append(Candidate(start - 1, end - 1 + tail, form))
-    return kept
+        found.append(Candidate(start - 1, end - 1 + tail, form))
 
 
 def _ends_well(text: str, end: int) -> bool:
@@ -162,9 +176,30 @@ def _is_blocked(candidate: Candidate, blocked: dict[int, list[Span]]) -> bool:
 
 
 def _addresses(text: str) -> list[Span]:
-    if "@" not in text and "://" not in text and "www." not in text:
-        return []
-    return [(match.end(), match.start()) for match in _ADDRESS.finditer(text)]
+    """Return end and start of every link and mail address, in order, none inside another."""
+    found: list[Span] = []
+    if "://" in text or "www." in text:
+        found += [match.span() for match in _LINK.finditer(text)]
+    if "@" in text:
+        found += _mails(text)
+    spans: list[Span] = []
+    for start, end in sorted(found):
+        if not spans or end > spans[-1][0]:
+            spans.append((end, start))
+    return spans
+
+
+def _mails(text: str) -> list[Span]:
+    # From each "@" outwards: a pattern that begins with the name is tried at every word.
+    found = []
+    for sign in _AT.finditer(text):
+        at = sign.start()
+        # Read backwards: a name is as long as it is, whatever stands before it.
+        name = _LOCAL.match(text[max(0, at - 64) : at][::-1])
+        host = _HOST.match(text, at + 1) if name else None
+        if name and host:
+            found.append((at - len(name.group()), host.end()))
+    return found
 
 
 def _is_inside(candidate: Candidate, spans: list[Span]) -> bool:

@@ -1,5 +1,5 @@
 """
-What the taxonomies hold: concepts with their written forms, titles, level words.
+What the taxonomies hold: concepts with their written forms, and titles.
 
 The schema of the files is in docs/taxonomies.md and `taxonomy_schema.py`.
 
@@ -21,10 +21,6 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "skill": ("technical", "domain", "soft", "language", "certification"),
     "tool": ("language", "framework", "platform", "database", "application", "device", "other"),
 }
-LEVELS = (
-    "intern", "entry", "junior", "mid", "senior", "lead", "staff",
-    "principal", "manager", "head", "director", "vp", "executive",
-)  # fmt: skip
 
 
 class Surface(msgspec.Struct, frozen=True, gc=False):
@@ -62,13 +58,6 @@ class TitleConcept(msgspec.Struct, frozen=True, gc=False):
     aliases: tuple[str, ...]
 
 
-class LevelWords(msgspec.Struct, frozen=True):
-    """The words that state one seniority level."""
-
-    level: str
-    words: tuple[str, ...]
-
-
 class Taxonomies(msgspec.Struct, frozen=True):
     """
     Everything the taxonomy files say.
@@ -80,7 +69,6 @@ class Taxonomies(msgspec.Struct, frozen=True):
     skills: tuple[Concept, ...]
     tools: tuple[Concept, ...]
     titles: tuple[TitleConcept, ...]
-    levels: tuple[LevelWords, ...]
     versions: dict[str, str]
     digest: str = ""
 
@@ -90,7 +78,6 @@ def digest_of(taxonomies: Taxonomies) -> str:
     plain = (
         [_sorted_concept(concept) for concept in (*taxonomies.skills, *taxonomies.tools)],
         [(title.name, title.cluster, sorted(title.aliases)) for title in taxonomies.titles],
-        [(level.level, sorted(level.words)) for level in taxonomies.levels],
         sorted(taxonomies.versions.items()),
     )
     return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nextstep.processors.shared.anchored import anchored
 from nextstep.processors.shared.spotting import BIT
 
 LEVELS = ("high_school", "apprenticeship", "associate", "bachelor", "master", "phd")
@@ -11,7 +12,7 @@ LEVELS = ("high_school", "apprenticeship", "associate", "bachelor", "master", "p
 CASELESS = re.IGNORECASE
 
 PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
-    (level, re.compile(pattern, flags), sure)
+    (level, re.compile(anchored(pattern), flags), sure)
     for level, pattern, flags, sure in (
         ("high_school", r"\bhigh[\s-]*school(?:\s+(?:diploma|graduate|degree|education|"
         r"certificate))?(?!\s+(?:students?|teachers?|kids|musical))\b|\bsecondary\s+(?:school|"
@@ -53,13 +54,13 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\bb\.?[as]c?\.?(?=\s*(?:/|or|degree|in\b|and)\s*(?:m\.?[as]|degree|"
          r"[a-z]+\s+(?:science|engineering)|computer|a\b))|"
          r"\bundergraduate(?:\s+(?:degree|level))\b|\bunder\s?graduate\s+degree\b|"
-         r"\bfour[\s-]year\s+(?:college\s+|university\s+)?degree\b|"
+         r"\bfour(?:\s*\(\s?4\s?\))?[\s-]year\s+(?:college\s+|university\s+)?degree\b|"
          r"\b4[\s-]year\s+(?:college\s+|university\s+)?degree\b|"
-         r"\bfirst\s+degree\b|\bhonou?rs\s+degree\b|\blicenciatur[ao]\b|\bgrado\s+(?:en|"
+         r"\bfirst\s+degree\b|\bb\.?[as]\.?\s*(?:/|or)\s*b\.?[as](?:c\.?|\b)|\bhonou?rs\s+degree\b|\blicenciatur[ao]\b|\bgrado\s+(?:en|"
          r"universitario|superior\s+universitario)\b|\bgraduação\b|\bensino\s+superior\b|"
          r"\bsuperior\s+completo\b|\btitulaci[óo]n\s+universitaria\b|"
          r"\blaurea\b(?!\s+(?:magistrale|specialistica))(?:\s+triennale)?|\blaureat[oaie]\b|"
-         r"\blaureand[oaie]\b|\blicence\s+(?:en|professionnelle)\b|\bbac\s?\+\s?[34]\b|\bhbo\b|"
+         r"\blaureand[oaie]\b|\blicence\s+(?:en|professionnelle)\b|\bbac\s?\+\s?[34]\b|\bhbo\b(?:[\s-]+diploma)?|"
          r"\bfachhochschul\w*", CASELESS, 0.95),
         ("associate", r"\bassociate(?:['’]?s|s['’])?[\s-]+degree\b|\bfoundation\s+degree\b|"
         r"\b(?:polytechnic\s+|advanced\s+|higher\s+|national\s+)?diploma\b(?!\s+(?:supplement|"
@@ -93,6 +94,9 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\bestudios\s+(?:universitarios|superiores)\b|\bgraduad[oa]\s+en\b|"
          r"\buniversitaire\s+opleiding\b|"
          r"\b(?:a|a\s+\w+|your|the|an)\s+degree\b(?!\s+of)|\bhold(?:s|ing)?\s+a\s+degree\b|"
+         r"\bdegree\s*(?:/|,|or)\s*(?:an?\s+)?diploma\b|"
+         r"(?<=diploma/)degree\b|(?<=diploma, )degree\b|(?<=diploma or )degree\b|"
+         r"\b(?-i:BS|BA)\s+(?-i:[A-Z][a-z]+\s+(?:Science|Engineering|Degree))|"
          r"\bcursando\b|\bformação\s+superior\b|\bhögskoleutbildning\b|\bakademisk\s+\w+",
          CASELESS, 0.75),
     )
@@ -102,7 +106,9 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
 TRIED = tuple(
     (
         level,
-        BIT["degree"] if sure < 0.8 else BIT[level] | BIT["degree"] * (level == "master"),
+        BIT["degree"] | BIT["bachelor"]
+        if sure < 0.8
+        else BIT[level] | BIT["degree"] * (level in ("master", "bachelor")),
         pattern,
         sure,
     )
@@ -118,6 +124,7 @@ MOST_TRIED = 40
 
 #: What only looks like a level; blanked first, one for one.
 NO_LEVEL = re.compile(
+    anchored(
     r"\bno\s+(?:formal\s+|college\s+|university\s+|prior\s+)?(?:degree|diploma|education)\b|"
     r"\bscrum[\s-]*masters?\b|\bmaster[\s-]*(?:data|file|files|record|class|planner|plan|"
     r"branch|schedule|agreement|thesis|arbeit|"
@@ -130,14 +137,15 @@ NO_LEVEL = re.compile(
     r"\b(?:highest|utmost|fair)\s+degree\b|\bdegree\s+to\s+which\b|"
     r"\bMS[\s-]*(?:Office|SQL|Excel|Word|Access|Project|Dynamics|Azure|Power\w*|Teams|Outlook|"
     r"Windows|Visio|Suite|Fabric|365|BI)\b|"
-    r"\bmaster\s+(?:the|your|our|new|a|this|complex)\b|\bto\s+master\b|"
+    r"\bmaster\s+(?:the|your|our|new|a|this|complex)\b|\bmasters\s+of\s+(?:\w+\s+)?(?:many|their|its|the|our|different)\b|\bto\s+master\b|"
     r"\bmaster\s+of\s+(?:ceremonies|your)\b|\bhigh[\s-]school\s+(?:students?|teachers?|age)\b|"
     r"\bsecondary\s+school\s+(?:students?|teachers?|pupils)\b|\b(?:fellow|other|our|with|"
     r"team\s+of|among|of|many|several|\d+\+?)\s+ph\.?d\.?s\b(?!\s+degree)|"
-    r"\bph\.?d\.?\s+students?\s+(?:and|in\s+our)\b|\bcollege\s+(?:savings|tuition|fund)\b|"
+    r"\bph\.?d\.?\s+students?\s+(?:and|in\s+our)\b|\bph\.?d\.?\s*/\s*\w+\.?\s+students?\b|\bcollege\s+(?:savings|tuition|fund)\b|"
     r"\btuition\b[^.\n]{0,30}\bdegree\b|"
     r"\bmba\s+(?:recruit\w*|program\s+for\s+employees)\b|\bbig\s+data\s+hadoop\b|"
-    r"\bstudent\s+loan\b|\bdiplomat\w*|\bdiplomacy\b",
+    r"\bstudent\s+loan\b|\bdiplomat\w*|\bdiplomacy\b"
+    ),
     re.IGNORECASE,
 )  # fmt: skip
 
@@ -154,7 +162,7 @@ PREFERRED = re.compile(
 )
 
 REQUIRED = re.compile(
-    r"\b(?:required|must|minimum|at\s+least|essential|mandatory|necessary|erforderlich|"
+    r"(?<!not\s)\b(?:required|must|minimum|at\s+least|essential|mandatory|necessary|erforderlich|"
     r"voraussetzung|obligatoire|imprescindible|requisito|vereist|require[sd]?|"
     r"basic\s+qualif\w+)\b",
     re.IGNORECASE,
@@ -182,7 +190,7 @@ EDGE_AFTER = re.compile(
 
 #: "Bachelor's in statistics, Master's preferred": the wish is for the second alone.
 NEXT_LEVEL = re.compile(
-    r"[,;(]\s*(?:an?\s+|and\s+|with\s+an?\s+)?(?=master|ph\.?d|mba|advanced|doctor|graduate|"
+    r"(?:[,;(.]|\s[-–])\s*(?:an?\s+|and\s+|with\s+an?\s+)?(?=master|ph\.?d|mba|advanced|doctor|graduate|"
     r"m\.?sc)",
     re.IGNORECASE,
 )

@@ -29,7 +29,7 @@ _DISTRICTS = frozenset({"manhattan", "newcastle", "kowloon", "hong kong island",
 _SEPARATORS = re.compile(r"[^\w]+|_+")
 
 
-class City(msgspec.Struct, frozen=True):
+class City(msgspec.Struct, frozen=True, gc=False):
     """A city of the gazetteer; `admin` is the first-level code of its country (a US state)."""
 
     name: str
@@ -38,7 +38,7 @@ class City(msgspec.Struct, frozen=True):
     population: int
 
 
-class Region(msgspec.Struct, frozen=True):
+class Region(msgspec.Struct, frozen=True, gc=False):
     """A region of a country; `admin` is the gazetteer's code where it is known (US states)."""
 
     name: str
@@ -62,7 +62,7 @@ class Gazetteer(msgspec.Struct, frozen=True):
     codes: dict[tuple[str, str], Region]
 
 
-class _RawCity(msgspec.Struct):
+class _RawCity(msgspec.Struct, gc=False):
     name: str
     countrycode: str
     population: int

@@ -13,11 +13,14 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+import ahocorasick_rs
 import msgspec
 
 from nextstep.processors.shared.level_words import (
+    LEVEL_STEMS,
     LONGEST_TITLE,
     NO_LEVEL,
+    NUMBERED,
     OF_THIS_JOB,
     ROLE_MANAGER,
     STATED,
@@ -25,7 +28,7 @@ from nextstep.processors.shared.level_words import (
     WORD_LEVELS,
 )
 from nextstep.processors.shared.spans import DESCRIPTION, TITLE, Span, confidence, span
-from nextstep.processors.shared.spotting import BIT, Spot, spot, windows
+from nextstep.processors.shared.spotting import BIT, Spot, lower, spot, windows
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -36,9 +39,22 @@ class Level(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...] = ()
 
 
+@lru_cache(maxsize=1)
+def _stems() -> ahocorasick_rs.AhoCorasick:
+    return ahocorasick_rs.AhoCorasick(LEVEL_STEMS)
+
+
+def may_have_level(title: str) -> bool:
+    """Whether a title holds any piece of a level word; the rules need not be tried without."""
+    found = _stems().find_matches_as_indexes(lower(title))
+    return bool(found) or NUMBERED.search(title) is not None
+
+
 @lru_cache(maxsize=16_384)
 def title_level(title: str) -> Level:
     """Return the level that a title states, in its first LONGEST_TITLE characters."""
+    if not may_have_level(title[:LONGEST_TITLE]):
+        return Level()
     masked = NO_LEVEL.sub(lambda match: " " * len(match.group()), title[:LONGEST_TITLE])
     for level, pattern, sure in TITLE_RULES:
         hit = pattern.search(masked)
@@ -92,6 +108,8 @@ def seniority_of(title: str, text: str, spots: Sequence[Spot] | None = None) -> 
 
 def level_spans(title: str) -> Sequence[tuple[int, int]]:
     """Return where level words stand in a title, so that the role can be read without them."""
+    if not may_have_level(title):
+        return []
     masked = NO_LEVEL.sub(lambda match: " " * len(match.group()), title)
     return [
         (hit.start(), hit.end())

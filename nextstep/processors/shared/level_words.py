@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nextstep.processors.shared.anchored import anchored
+
 #: Further on a title is prose, and its level words speak of others.
 LONGEST_TITLE = 150
 
@@ -62,7 +64,7 @@ TECH_STAFF = (
 
 #: Level, pattern, how sure. Order decides between several: the first that hits wins.
 TITLE_RULES: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
-    (level, re.compile(pattern, flags), sure)
+    (level, re.compile(anchored(pattern), flags), sure)
     for level, pattern, sure, flags in (
         ("intern", r"\b(?:intern(?:s|ship|ships)?|co-?op|werkstudent\w*|praktik(?:um|ant)\w*|"
          r"prakti(?:ka|kanten)\b|working\s+student|student\s+(?:worker|assistant|trainee|job)|"
@@ -128,6 +130,26 @@ TITLE_RULES: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
         ("entry", r"(?<=[a-z)])[\s-]+(?:I|1)(?=\s*$|\s*[-–,(|/:])", 0.6, 0),
     )
 )  # fmt: skip
+
+#: A piece of every word that TITLE_RULES know, in lower case, whatever stands before or after it.
+LEVEL_STEMS = (
+    "intern", "co-op", "coop", "student", "prakti", "stag", "tirocin", "becari", "prácti",
+    "practi", "pasante", "estági", "afstudeer", "hilfskraft", "hiwi", "summer", "thesis",
+    "arbeit", "v.i", "vie", "placement", "entry", "grad", "trainee", "apprent", "alternan",
+    "ausbildung", "auszubild", "azubi", "lehrling", "early", "campus", "fresh", "absolvent",
+    "einsteiger", "young", "debutant", "débutant", "recien", "recién", "no experience",
+    "neolaureat", "leaver", "studium", "starter", "aprendiz", "nyexaminerad", "university",
+    "experiencia", "beginner", "rotational", "junior", "júnior", "jr", "jnr", "ceo", "cto", "cfo",
+    "cmo", "cio", "cpo", "cro", "cdo", "coo", "cdao", "cxo", "ciso", "cdio", "chro", "chief",
+    "founder", "president", "présid", "gesch", "c-level", "direct", "direkt", "diret", "dirett",
+    "dir.", "amministratore", "vp", "vice", "head", "leit", "hoofd", "chef", "jef", "princ",
+    "staff", "manag", "mgr", "gerente", "gerant", "gérant", "responsab", "encargad", "lead", "capo",
+    "lider", "líder", "coordinador", "team", "semi", "ssr", "senior", "sénior", "sênior", "sr",
+    "snr", "mid", "intermedi", "intermédi", "medior", "pleno", "confirm", "associate", "ass",
+)  # fmt: skip
+
+#: The same for levels that are numbers, or letters that mean one only in capitals.
+NUMBERED = re.compile(r"\b(?:[IV]{1,3}|PL|[1-3])\b")
 
 #: Roles named "manager" without leading people; a level word beside them counts more.
 ROLE_MANAGER = re.compile(

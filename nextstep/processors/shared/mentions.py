@@ -13,13 +13,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from nextstep.processors.shared.candidates import Candidate, Hits, collect
+from nextstep.processors.shared.concepts import Concept
 from nextstep.processors.shared.folding import Folded, fold
-from nextstep.processors.shared.scopes import Scopes, find_scopes
+from nextstep.processors.shared.scopes import find_scopes
 from nextstep.processors.shared.taxonomy import Group, Matcher
 
 #: A mention below it is left out.
@@ -50,7 +52,7 @@ _BETWEEN_NEIGHBOURS = re.compile(
 )
 
 
-class Mention(msgspec.Struct, frozen=True):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """
     One place where a text names a concept: `text[start:end] == snippet`, in code points.
 
@@ -67,7 +69,7 @@ class Mention(msgspec.Struct, frozen=True):
     preferred: bool = False
 
 
-class MentionSpan(msgspec.Struct, frozen=True):
+class MentionSpan(msgspec.Struct, frozen=True, gc=False):
     """One of a value's places in description_clean."""
 
     start: int
@@ -110,13 +112,19 @@ def find_mentions(text: str, matcher: Matcher, sections: Sequence[Section] = ())
     rated = _longest(_rated(folded, hits, matcher))
     scopes = find_scopes(folded.text, hits.cues, _spans(folded, sections, _PREFERRED_SECTIONS))
     asides = _spans(folded, sections, _ASIDE)
+    may_negate, may_prefer = scopes.may_negate, bool(scopes.welcome)
     mentions = []
-    for candidate, confidence in rated:
-        if not scopes.is_negated(candidate.start, candidate.end):
-            mention = _mention(folded, candidate, confidence, matcher)
-            mention = _with_place(mention, candidate, scopes, asides)
-            if mention.confidence >= THRESHOLD:
-                mentions.append(mention)
+    for candidate, believed in rated:
+        start, end = candidate.start, candidate.end
+        if may_negate and scopes.is_negated(start, end):
+            continue
+        concept = matcher.concepts[candidate.form.concept]
+        confidence = round(believed, 3)
+        if asides and any(first <= start < last for first, last in asides):
+            confidence = 0.0 if concept.kind in _ASIDE_KINDS else round(believed * _ASIDE_FACTOR, 3)
+        if confidence >= THRESHOLD:
+            preferred = may_prefer and scopes.is_preferred(start, end)
+            mentions.append(_mention(folded, (start, end), concept, confidence, preferred))
     return mentions
 
 
@@ -150,7 +158,7 @@ def _value(mentions: list[Mention]) -> Value:
         first.start,
         first.end,
         first.snippet,
-        max(mention.confidence for mention in mentions),
+        max([mention.confidence for mention in mentions]),
         all(mention.preferred for mention in mentions),
         [MentionSpan(m.start, m.end, m.snippet) for m in mentions[:MAX_SPANS]],
     )
@@ -193,14 +201,16 @@ def _longest(rated: list[Rated]) -> list[Rated]:
         return candidate.start, -candidate.end, -confidence, candidate.form.concept
 
     kept: list[Rated] = []
+    first = last = -1
     for item in sorted(rated, key=order):
-        candidate = item[0]
-        if kept and candidate.start < kept[-1][0].end:
-            last = kept[-1][0]
-            if candidate.end - candidate.start > last.end - last.start:
-                kept[-1] = item
-        else:
+        start, end = item[0].start, item[0].end
+        if start >= last:
             kept.append(item)
+        elif end - start > last - first:
+            kept[-1] = item
+        else:
+            continue
+        first, last = start, end
     return kept
 
 
@@ -237,9 +247,13 @@ def _listed(
 def _is_neighbour(text: str, end: int, start: int) -> bool:
     if start <= end:
         return True
-    if start - end > _GAP_LENGTH:
-        return False
-    return _BETWEEN_NEIGHBOURS.fullmatch(text, end, start) is not None
+    return start - end <= _GAP_LENGTH and _joins(text[end:start])
+
+
+@lru_cache(maxsize=65_536)
+def _joins(gap: str) -> bool:
+    """Whether a text between two names makes them neighbours of a list; most are ", "."""
+    return _BETWEEN_NEIGHBOURS.fullmatch(gap) is not None
 
 
 def _is_technical(candidate: Candidate, matcher: Matcher) -> bool:
@@ -259,9 +273,10 @@ def _has_context(candidate: Candidate, terms: list[tuple[int, int, int]]) -> boo
     return False
 
 
-def _mention(folded: Folded, candidate: Candidate, confidence: float, matcher: Matcher) -> Mention:
-    concept = matcher.concepts[candidate.form.concept]
-    start, end = folded.span(candidate.start, candidate.end)
+def _mention(
+    folded: Folded, place: tuple[int, int], concept: Concept, confidence: float, preferred: bool
+) -> Mention:
+    start, end = folded.span(*place)
     return Mention(
         concept.name,
         concept.kind,
@@ -269,21 +284,9 @@ def _mention(folded: Folded, candidate: Candidate, confidence: float, matcher: M
         start,
         end,
         folded.original[start:end],
-        round(confidence, 3),
+        confidence,
+        preferred,
     )
-
-
-def _with_place(
-    mention: Mention, candidate: Candidate, scopes: Scopes, asides: list[tuple[int, int]]
-) -> Mention:
-    preferred = scopes.is_preferred(candidate.start, candidate.end)
-    confidence = mention.confidence
-    if any(start <= candidate.start < end for start, end in asides):
-        lowered = 0.0 if mention.kind in _ASIDE_KINDS else confidence * _ASIDE_FACTOR
-        confidence = round(lowered, 3)
-    if not preferred and confidence == mention.confidence:
-        return mention
-    return msgspec.structs.replace(mention, preferred=preferred, confidence=confidence)
 
 
 def _spans(

@@ -15,10 +15,12 @@ import msgspec
 
 from nextstep.processors.shared.money import Amount, amounts, iso_currency, nearest_period
 from nextstep.processors.shared.salary_words import (
+    AND_MORE,
     BASE_PAY,
     BETWEEN,
     BIG_ENOUGH,
     BONUS,
+    BULLET,
     COUNTED,
     DATE,
     LIMITS,
@@ -328,17 +330,20 @@ def _stated_country(before: str, after: str) -> str:
         r"\bU\.?S\.?A?\b|United States", before
     ):
         return "US"
-    if re.match(r"[^\n$]{0,16}\bC(?:AD|DN)\b", after):
+    if re.match(r"[^\n$]{0,16}\bC(?:AD|DN|AN)\b", after):
         return "CA"
     return ""
 
 
 def _stands_alone(text: str, candidate: _Candidate) -> bool:
     """Whether the amount is a line of its own, or a part between bars."""
-    before = re.split(r"[\n|]", text[max(0, candidate.start - 8) : candidate.start])
+    before = re.split(r"[\n|]", text[max(0, candidate.start - 12) : candidate.start])
     after = re.split(r"[\n|]", text[candidate.end : candidate.end + 14])
-    is_first = len(before) > 1 or candidate.start <= 8
-    return is_first and not before[-1].strip() and len(after) > 1 and len(after[0].strip()) <= 12
+    is_first = len(before) > 1 or candidate.start <= 12
+    is_last = len(after) > 1 or candidate.end + 14 > len(text)
+    if not is_first or BULLET.sub("", before[-1]).strip():
+        return False
+    return (is_last and len(after[0].strip()) <= 12) or bool(AND_MORE.match(after[0]))
 
 
 def _is_no_pay(before: str, after: str, candidate: _Candidate, named: bool) -> bool:

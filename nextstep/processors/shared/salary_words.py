@@ -35,7 +35,18 @@ ONLY_MIN = re.compile(
 )
 
 PLUS = re.compile(
-    r"\s?(?:\+(?!\s*\w)|\+\s*$|and\s+(?:up|above)|or\s+more|upwards|plus\s*$)", re.IGNORECASE
+    r"\s?(?:\+(?!\s*\w)|\+(?=\s*https?:)|\+\s*$|and\s+(?:up|above)|or\s+more|upwards|plus\s*$)",
+    re.IGNORECASE,
+)
+
+#: What stands before an amount that opens its line, and what may follow one that ends a part.
+BULLET = re.compile(
+    r"^[\s*•·>–-]+|\b(?:up\s?to|upto|from|circa|c\.|approx\.?|around|about)\s*$", re.IGNORECASE
+)
+
+AND_MORE = re.compile(
+    r"\s*\+?\s*(?:\+|https?:|plus\b|\(|,|/|doe\b|dep(?:ending|\b)|base[d]?\b|basic\b|negotiable|gross\b|brutto\b|ote\b)",
+    re.IGNORECASE,
 )
 
 DATE = re.compile(r"\b(?:19|20)\d\d-\d\d-\d\d|\b\d{1,2}[/.]\d{1,2}[/.](?:19|20)\d\d|\d\d:\d\d")
@@ -45,7 +56,7 @@ OTE = re.compile(r"\bote\b|on[\s-]target|^\s*(?:commission|bonus|uncapped)\b", r
 BONUS = re.compile(r"bonus|commission|ote\b", re.IGNORECASE)
 
 SALARY_IS = re.compile(
-    r"(?:salar\w+|pay|rate|compensation|gehalt\w*|remun\w+|r[ée]mun\w+|salaire|ral|wage|salário)"
+    r"(?:salar\w+|pay|rate|compensation|gehalt\w*|remun\w+|r[ée]mun\w+|salaire|ral|wage|salário|salarial)"
     r"\s*(?:range)?\s*(?:is|of|von|:|-|–|up to|from)?\s*(?:[a-z]+\s+){0,2}$",
     re.IGNORECASE,
 )
@@ -55,7 +66,7 @@ BASE_PAY = re.compile(
 )
 
 SALARY_WORD = re.compile(
-    r"\b(?:salar(?:y|ies|is|io|ié)|salário|sal[áa]rio|pay|wages?|compensation|remunerat\w+|"
+    r"\b(?:salar(?:y|ies|is|io|ié|ial)|salário|sal[áa]rio|pay|wages?|compensation|remunerat\w+|"
     r"remuner\w+|"
     r"rémunération|earn(?:ings?|s)?|rate|stipends?(?=\s*:)|base|gehalt\w*|jahresgehalt|"
     r"bruttogehalt|"

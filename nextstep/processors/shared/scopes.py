@@ -39,6 +39,11 @@ class Scopes(msgspec.Struct, frozen=True):
     weak: list[CueHit]
     needed: list[CueHit]
 
+    @property
+    def may_negate(self) -> bool:
+        """Whether the text has any cue of negation; without one nothing need be asked."""
+        return bool(self.before or self.after or self.weak)
+
     def is_preferred(self, start: int, end: int) -> bool:
         """Return whether the name at folded `start`..`end` is welcome, not required."""
         index = bisect_right(self.welcome, (start, len(self.text) + 1)) - 1
@@ -102,6 +107,7 @@ def _in_sentence(text: str, cue: CueHit, needed: list[CueHit]) -> Span:
 
 def _left_border(text: str, start: int, needed: list[CueHit]) -> int:
     border = max(0, start - _SENTENCE_REACH)
+    border = max(border, text.rfind("\n", border, start) + 1)
     for match in _BREAK.finditer(text, border, start):
         border = match.end()
     index = bisect_left(needed, (start, 0, Cue.NONE)) - 1

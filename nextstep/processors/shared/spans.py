@@ -13,7 +13,7 @@ SALARY = "salary"
 EMPLOYMENT = "employment_type"
 
 
-class Span(msgspec.Struct, frozen=True):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """`text_of(field)[start:end] == snippet` holds for the stored field. Source: decisions.md "
     "18."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import ahocorasick_rs
 import msgspec
@@ -88,7 +89,7 @@ FIELDS = tuple(WORDS)
 BIT = {name: 1 << number for number, name in enumerate(FIELDS)}
 
 
-class Spot(msgspec.Struct, frozen=True):
+class Spot(msgspec.Struct, frozen=True, gc=False):
     """A word that stands at `start`..`end` and belongs to the fields in `fields` (bits)."""
 
     start: int
@@ -96,7 +97,7 @@ class Spot(msgspec.Struct, frozen=True):
     fields: int
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(msgspec.Struct, frozen=True, gc=False):
     """A piece of a text that is worth reading closely, and the fields whose words it holds."""
 
     start: int
@@ -115,9 +116,15 @@ class _Spotter:
         for (text, inside, open_end), fields in sorted(merged.items()):
             self.forms.setdefault(text, []).append((inside, open_end, fields))
         self.texts = list(self.forms)
-        self.meanings = [self.forms[text] for text in self.texts]
+        self.meanings = [tuple(self.forms[text]) for text in self.texts]
+        #: Numbers of the words that may begin inside a longer one.
+        self.inner = frozenset(
+            number
+            for number, meanings in enumerate(self.meanings)
+            if any(inside for inside, _, _ in meanings)
+        )
         self.automaton = ahocorasick_rs.AhoCorasick(
-            self.texts, implementation=ahocorasick_rs.Implementation.DFA
+            self.texts, implementation=ahocorasick_rs.Implementation.ContiguousNFA
         )
 
 
@@ -137,18 +144,26 @@ def lower(text: str) -> str:
 def spot(text: str) -> list[Spot]:
     """Return every word of any field, by start."""
     spotter, low = _spotter(), lower(text)
+    meanings, inner = spotter.meanings, spotter.inner
     found = []
+    # Padded, so that no neighbour is ever out of range.
+    padded = f" {low} "
     for pattern, start, end in spotter.automaton.find_matches_as_indexes(low, overlapping=True):
-        begins = start == 0 or not low[start - 1].isalpha()
-        ends = end == len(low) or not low[end].isalnum()
+        begins = not padded[start].isalpha()
+        if not begins and pattern not in inner:
+            continue
+        ends = not padded[end + 1].isalnum()
         fields = 0
-        for inside, open_end, bits in spotter.meanings[pattern]:
+        for inside, open_end, bits in meanings[pattern]:
             if (begins or inside) and (ends or open_end):
                 fields |= bits
         if fields:
             found.append(Spot(start, end, fields))
-    found.sort(key=lambda item: item.start)
+    found.sort(key=_START)
     return found
+
+
+_START = attrgetter("start")
 
 
 def windows(text: str, spots: Sequence[Spot], fields: int, before: int, after: int) -> list[Window]:

@@ -19,11 +19,9 @@ import msgspec
 from nextstep.errors import TaxonomyError
 from nextstep.processors.shared.concepts import (
     KINDS,
-    LEVELS,
     Case,
     Concept,
     Group,
-    LevelWords,
     Surface,
     Taxonomies,
     TitleConcept,
@@ -41,7 +39,7 @@ from nextstep.processors.shared.cues import (
 from nextstep.processors.shared.folding import fold
 
 __all__ = [
-    "KINDS", "LEVELS", "Case", "Concept", "Cue", "Form", "Group", "LevelWords", "Matcher",
+    "KINDS", "Case", "Concept", "Cue", "Form", "Group", "Matcher",
     "Pattern", "Surface", "Taxonomies", "TitleConcept", "build_matcher", "digest_of",
 ]  # fmt: skip
 
@@ -71,7 +69,7 @@ class Cue(IntEnum):
     NEEDED = 7
 
 
-class Form(msgspec.Struct, frozen=True):
+class Form(msgspec.Struct, frozen=True, gc=False):
     """
     One way to write a concept.
 
@@ -92,7 +90,7 @@ class Form(msgspec.Struct, frozen=True):
     open_end: bool
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern(msgspec.Struct, frozen=True, gc=False):
     """
     What one pattern of the automaton stands for; a text may play several roles at once.
 
@@ -124,10 +122,16 @@ class Matcher:
         self.concepts = concepts
         self.patterns = tuple(patterns.values())
         self.texts = tuple(patterns)
+        #: The same as plain tuples: forms, blocks, term, cue, open_end.
+        self.meanings = tuple((p.forms, p.blocks, p.term, p.cue, p.open_end) for p in self.patterns)
+        #: Numbers of the patterns that hold their own neighbours.
+        self.padded = frozenset(n for n, pattern in enumerate(self.patterns) if pattern.pad)
+        # Measured on 30,829 patterns: half the scan time of a DFA, a tenth of its start-up, and
+        # none of its 120 MB: the DFA's table does not fit the processor's cache.
         self._automaton = ahocorasick_rs.AhoCorasick(
             list(patterns),
             store_patterns=False,
-            implementation=ahocorasick_rs.Implementation.DFA,
+            implementation=ahocorasick_rs.Implementation.ContiguousNFA,
         )
 
     def scan(self, folded: str) -> list[tuple[int, int, int]]:

@@ -16,11 +16,9 @@ import msgspec
 from nextstep.errors import TaxonomyError
 from nextstep.processors.shared.concepts import (
     KINDS,
-    LEVELS,
     Case,
     Concept,
     Group,
-    LevelWords,
     Surface,
     TitleConcept,
 )
@@ -83,30 +81,22 @@ def parse_concepts(
 
 def parse_titles(
     content: object, *, file: str, line_of: LineOf | None = None
-) -> tuple[tuple[TitleConcept, ...], tuple[LevelWords, ...]]:
+) -> tuple[TitleConcept, ...]:
     """
-    Return the title concepts by name, and the level words by level.
+    Return the title concepts by name.
 
     Raises:
         TaxonomyError: as `parse_concepts`.
     """
     place = Place(file, line_of)
-    top = _mapping(content, place, ("version", "levels", "concepts"))
+    top = _mapping(content, place, ("version", "concepts"))
     titles = [
         _title(raw, place.at(index, _label(raw)))
         for index, raw in enumerate(_list(top.get("concepts"), "concepts", place))
     ]
     _refuse_repeats([title.name for title in titles], place)
     _refuse_shared_names(titles, place)
-    raw_levels = top.get("levels", {})
-    if not isinstance(raw_levels, dict) or not set(raw_levels) <= set(LEVELS):
-        raise place.fault("levels", f"must map levels among {', '.join(LEVELS)} to words")
-    levels = [
-        LevelWords(level, _texts(raw_levels[level], "levels", place))
-        for level in LEVELS
-        if level in raw_levels
-    ]
-    return tuple(sorted(titles, key=lambda title: title.name)), tuple(levels)
+    return tuple(sorted(titles, key=lambda title: title.name))
 
 
 def parse_version(content: object, *, file: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nextstep.processors.shared.anchored import anchored
+
 #: Titles longer than this are prose (Hacker News); the role stands at the front.
 LONGEST_TITLE = 400
 
@@ -15,26 +17,28 @@ LONGEST_NAME = 7  # words
 TAGS = re.compile(r"<[^>]{0,300}>?")
 
 NOISE = re.compile(
-    r"\([^()]{0,80}?\b(?:m|f|d|w|h|x|i|t|k|v|gn|all|alle|any|divers|mwd|mfd|fmd)\s*"
-    r"(?:[/|,*]\s*(?:m|f|d|w|h|x|i|t|k|v|gn|mw|\*)\s*){1,3}[^()]{0,20}\)|"
-    r"\b[mfhw]\s*/\s*[fmwhv](?:\s*/\s*[dxin])?\b|\b(?:all|any)\s+genders?\b|\(\s*all\s*\)|\(gn\)|"
-    r"\b(?:urgent(?:ly)?|hiring|immediate\s+start|asap|apply\s+now|new|hot|reposted|job|"
-    r"vacancy)\s*[!:]+|"
-    r"\burgent(?:ly)?(?:\s+(?:hiring|requirement|required|need(?:ed)?))?\b|\[reposted\]|"
-    r"\b(?:now|we(?:'|’)?re|we\s+are)\s+hiring\b|\bimmediate\s+(?:start|joiner)\b|"
-    r"\b(?:req(?:uisition)?|job|ref(?:erence)?|id|jr|r)\s*(?:id|no|number|"
-    r"nr)?\.?\s*[:#-]?\s*[a-z]{0,3}-?\d{3,}\b|"
-    r"#\s?\d+|\(\s*(?:id|ref|job)?[\s:.#-]*[a-z]{0,4}-?\d+\s*\)|\b[A-Z]{0,4}-?\d{4,}\b|"
-    r"\b\d+(?:[.,]\d+)?\s*(?:-\s*\d+(?:[.,]\d+)?\s*)?%|\b(?:part|full)[\s-]*time\b|\b(?:ft|pt)\b|"
-    r"\b(?:fixed[\s-]?term|permanent|contract(?:or|ing)?|temporary|temp|freelance|perm|ftc|"
-    r"vollzeit|"
-    r"teilzeit|cdi|cdd|zzp|c2c|w2)\b|"
-    r"\b(?:\d+|six|twelve)[\s-]*(?:months?|mths?|monate|mois|years?|weeks?)\b|"
-    r"\b(?:100\s*%\s*)?(?:fully\s+)?(?:remote|hybrid|on-?site|home\s?office|work\s+from\s+home|wfh|"
-    r"home[\s-]based|remoto|virtual|télétravail)\b|"
-    r"[$€£]\s?\d[\d,.]*\s?k?(?:\s*(?:-|–|to)\s*[$€£]?\s?\d[\d,.]*\s?k?)?(?:\s*(?:per|/|"
-    r"an?)\s*\w+)?|"
-    r"https?://\S+|\bwww\.\S+",
+    anchored(
+        r"\([^()]{0,80}?\b(?:m|f|d|w|h|x|i|t|k|v|gn|all|alle|any|divers|mwd|mfd|fmd)\s*"
+        r"(?:[/|,*]\s*(?:m|f|d|w|h|x|i|t|k|v|gn|mw|\*)\s*){1,3}[^()]{0,20}\)|"
+        r"\b[mfhw]\s*/\s*[fmwhv](?:\s*/\s*[dxin])?\b|\b(?:all|any)\s+genders?\b|\(\s*all\s*\)|\(gn\)|"
+        r"\b(?:urgent(?:ly)?|hiring|immediate\s+start|asap|apply\s+now|new|hot|reposted|job|"
+        r"vacancy)\s*[!:]+|"
+        r"\burgent(?:ly)?(?:\s+(?:hiring|requirement|required|need(?:ed)?))?\b|\[reposted\]|"
+        r"\b(?:now|we(?:'|’)?re|we\s+are)\s+hiring\b|\bimmediate\s+(?:start|joiner)\b|"
+        r"\b(?:req(?:uisition)?|job|ref(?:erence)?|id|jr|r)\s*(?:id|no|number|"
+        r"nr)?\.?\s*[:#-]?\s*[a-z]{0,3}-?\d{3,}\b|"
+        r"#\s?\d+|\(\s*(?:id|ref|job)?[\s:.#-]*[a-z]{0,4}-?\d+\s*\)|\b[A-Z]{0,4}-?\d{4,}\b|"
+        r"\b\d+(?:[.,]\d+)?\s*(?:-\s*\d+(?:[.,]\d+)?\s*)?%|\b(?:part|full)[\s-]*time\b|\b(?:ft|pt)\b|"
+        r"\b(?:fixed[\s-]?term|permanent|contract(?:or|ing)?|temporary|temp|freelance|perm|ftc|"
+        r"vollzeit|"
+        r"teilzeit|cdi|cdd|zzp|c2c|w2)\b|"
+        r"\b(?:\d+|six|twelve)[\s-]*(?:months?|mths?|monate|mois|years?|weeks?)\b|"
+        r"\b(?:100\s*%\s*)?(?:fully\s+)?(?:remote|hybrid|on-?site|home\s?office|work\s+from\s+home|wfh|"
+        r"home[\s-]based|remoto|virtual|télétravail)\b|"
+        r"[$€£]\s?\d[\d,.]*\s?k?(?:\s*(?:-|–|to)\s*[$€£]?\s?\d[\d,.]*\s?k?)?(?:\s*(?:per|/|"
+        r"an?)\s*\w+)?|"
+        r"https?://\S+|\bwww\.\S+"
+    ),
     re.IGNORECASE,
 )
 

@@ -70,15 +70,15 @@ class _Index(msgspec.Struct, frozen=True):
     The written names of all concepts.
 
     `exact` maps a name to its concept; `roles` are the names that end in a word for a person who
-    works ("analyst"), not in a subject ("data science"); `by_size` maps the number of words to
-    names with sorted words and their concepts, for misspellings.
+    works ("analyst"), not in a subject ("data science"); `by_size` maps the numbers of words and
+    letters to names with sorted words, and to each one's rank and concept, for misspellings.
     """
 
     titles: tuple[TitleConcept, ...]
     exact: dict[str, int]
     heads: frozenset[str]
     roles: frozenset[str]
-    by_size: dict[int, tuple[list[str], list[int]]]
+    by_size: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]]
 
 
 def normalize_title(title: str, titles: tuple[TitleConcept, ...]) -> Title:
@@ -141,13 +141,13 @@ def _index(ref: _Ref) -> _Index:
         for alias in concept.aliases:
             exact.setdefault(_name_key(alias), number)
     exact.pop("", None)
-    by_size: dict[int, tuple[list[str], list[int]]] = {}
-    for name in sorted(exact):
+    by_size: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]] = {}
+    for rank, name in enumerate(sorted(exact)):
         if len(name) >= 8:
             words = sorted(name.split(" "))
-            names, owners = by_size.setdefault(len(words), ([], []))
+            names, owners = by_size.setdefault((len(words), len(name)), ([], []))
             names.append(" ".join(words))
-            owners.append(exact[name])
+            owners.append((rank, exact[name]))
     return _Index(
         ref.titles,
         exact,
@@ -279,15 +279,27 @@ def _fuzzy(segments: Sequence[Sequence[_Token]], index: _Index) -> _Found | None
     for tokens in segments[:2]:
         words = sorted(token.key for token in tokens if token.key not in LEVEL_WORDS)
         text = " ".join(words)
-        names, owners = index.by_size.get(len(words), ([], []))
-        if len(text) < 8 or len(words) > 6 or not names:
+        if len(text) < 8 or len(words) > 6:
             continue
-        most = MOST_EDITS if len(text) >= 14 else 1
-        best = process.extractOne(text, names, scorer=OSA.distance, score_cutoff=most)
-        if best is not None:
-            sure = confidence(0.85 - 0.1 * best[1])
-            return owners[best[2]], tokens[0].start, tokens[-1].end, sure
+        if nearest := _nearest(text, len(words), index):
+            edits, owner = nearest
+            sure = confidence(0.85 - 0.1 * edits)
+            return owner, tokens[0].start, tokens[-1].end, sure
     return None
+
+
+def _nearest(text: str, words: int, index: _Index) -> tuple[int, int] | None:
+    """Return edits and concept of the name nearest to a text, the first by name of equal ones."""
+    most = MOST_EDITS if len(text) >= 14 else 1
+    best: tuple[int, int, int] | None = None
+    # A name of another length by more than `most` letters is further off than that.
+    for length in range(len(text) - most, len(text) + most + 1):
+        names, owners = index.by_size.get((words, length), ((), ()))
+        found = process.extractOne(text, names, scorer=OSA.distance, score_cutoff=most)
+        if found is not None:
+            rank, owner = owners[found[2]]
+            best = min(best or (most + 1, 0, 0), (int(found[1]), rank, owner))
+    return (best[0], best[2]) if best else None
 
 
 def _fallback(masked: str, segments: Sequence[Sequence[_Token]]) -> tuple[str, int, int]:

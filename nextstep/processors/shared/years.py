@@ -72,10 +72,19 @@ def _reads(text: str, start: int, end: int) -> Iterator[Experience]:
         if high is None or high >= low:
             found = span(DESCRIPTION, text, labelled.start(), labelled.end())
             yield Experience(low, high, False, 0.93, (found,))
+    company_until = -1
     for match in islice(YEARS.finditer(text, start, end), MOST_TRIED):
-        read = _read(match, text)
+        if _number(match["a"]) > MOST_YEARS and match["unit"][0] in "yYjJaA":
+            # "80 years in data and 30 in software": a history, and so is the rest of it.
+            company_until = _sentence_end(text, match.end())
+        read = _read(match, text) if match.start() >= company_until else None
         if read is not None:
             yield read
+
+
+def _sentence_end(text: str, start: int) -> int:
+    edge = EDGE_AFTER.search(text, start, start + 200)
+    return edge.start() if edge else start + 200
 
 
 def _read(match: re.Match[str], text: str) -> Experience | None:

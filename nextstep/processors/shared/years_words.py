@@ -84,7 +84,7 @@ UNIT = (
 )
 
 YEARS = re.compile(
-    rf"(?:(?<![\dA-Z.,/$€£_])(?=\d)|"
+    rf"(?:(?<![\dA-Z,/$€£_])(?<!\d\.)(?=\d)|"
     rf"\b(?=[^\W\d]))(?P<a>{NUMBER})\s?(?:\(\s?\d{{1,2}}\s?\))?\s?(?P<plus>\+|plus\b)?"
     rf"(?:\s?(?P<unit1>years?|yrs?)?\s?(?:-|–|—|−|‑|/|to|bis|à|a|tot|or|ou|o|oder|of|and|y|e)\s?"
     rf"(?P<b>{NUMBER})\s?(?:\(\s?\d{{1,2}}\s?\))?\s?(?P<plus2>\+|plus\b)?)?"
@@ -154,7 +154,7 @@ NOT_WORK_AFTER = re.compile(
     r"existence|leadership|continuous|vesting|contract|lease|degree|program(?:me)?s?\b|college|"
     r"university|study|studies|"
     r"education|school|diploma|course|apprentice\w*|plan|roadmap|research\s+(?:grant|project)|"
-    r"post-?doc\w*|fixed[\s-]term|residen\w+|data\b(?=\s+histor)|assignment|temporary|duration|"
+    r"post-?doc\w*(?![-\w]*\s+(?:\w+\s+)?experience)|fixed[\s-]term|residen\w+|data\b(?=\s+histor)|assignment|temporary|duration|"
     r"term\b|studium|"
     r"vertrag|universit\w+|d['’][ée]tudes|de\s+carrera|de\s+historia|d['’]existence|"
     r"of\s+impact|partnership)|"
@@ -211,7 +211,7 @@ UP_TO = re.compile(
 
 EXPERIENCE_BEFORE = re.compile(
     r"(?:experien\w*|\bexp\b\.?|erfahrung\w*|exp[ée]rience|experiencia|esperienza|experiência|"
-    r"ervaring|yoe)\b"
+    r"ervaring|yoe|work\s+history|track\s+record)\b"
     r"[^.\n;\d]{0,45}$",
     re.IGNORECASE,
 )
