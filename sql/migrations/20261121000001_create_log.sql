@@ -69,17 +69,15 @@ CREATE TRIGGER job_events_refuse_truncate BEFORE TRUNCATE ON job_events
 -- stream's head already holds.
 CREATE FUNCTION nextstep_log_append(
   p_job_ids uuid[], p_kinds text[], p_sources text[], p_schema_versions smallint[],
-  p_payloads jsonb[], p_hashes bytea[], p_occurred_at timestamptz[]
-) RETURNS TABLE (outcome text, "position" bigint, version int)
+  p_payloads jsonb[], p_hashes bytea[], p_occurred_at timestamptz[],
+  OUT outcomes text[], OUT positions bigint[], OUT versions int[]
+)
 LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
 #variable_conflict use_column
 DECLARE
   head      bigint;
   link      bytea;
   body      bytea;
-  outcomes  text[];
-  positions bigint[];
-  versions  int[];
   fresh     int;
   ids       uuid[];
   sources   text[];
@@ -101,12 +99,12 @@ BEGIN
   END IF;
 
   -- Payloads stay out of this: each sort or join they pass through would copy them once more.
-  SELECT array_agg(d.verdict ORDER BY d.ord),
-         array_agg(coalesce(d.head_version, 0) + d.step ORDER BY d.ord),
+  -- Sorted once for all aggregates.
+  SELECT array_agg(d.verdict), array_agg(coalesce(d.head_version, 0) + d.step),
          array_agg(CASE WHEN d.kind <> 'job.observed' THEN d.kind
                         WHEN d.verdict = 'new' THEN 'job.posted'
                         WHEN d.is_open THEN 'job.revised'
-                        ELSE 'job.reopened' END ORDER BY d.ord),
+                        ELSE 'job.reopened' END),
          sum(d.step)
     INTO outcomes, versions, kinds, fresh
     FROM (
@@ -131,6 +129,7 @@ BEGIN
                  WITH ORDINALITY AS i (job_id, kind, hash, occurred_at, ord)
             LEFT JOIN job_heads h ON h.job_id = i.job_id
         ) c
+       ORDER BY c.ord
     ) d;
 
   IF fresh = cardinality(p_job_ids) THEN
@@ -208,8 +207,6 @@ BEGIN
        WHERE k.ver > 1 AND h.job_id = k.job_id;
     END IF;
   END IF;
-
-  RETURN QUERY SELECT u.o, u.p, u.v FROM unnest(outcomes, positions, versions) AS u (o, p, v);
 END
 $$;
 
@@ -242,6 +239,7 @@ DECLARE
   before bigint;
   after  bigint;
   wrong  text;
+  part   record;
 BEGIN
   IF total = 0 THEN
     RETURN;
@@ -256,9 +254,10 @@ BEGIN
   PERFORM nextstep_log_lock();
   SELECT coalesce(max(e.position), 0) INTO before FROM job_events e;
 
-  IF (SELECT count(DISTINCT j) FROM unnest(p_job_ids) AS j) = total THEN
-    RETURN QUERY SELECT * FROM nextstep_log_append(
+  IF (SELECT count(*) FROM (SELECT FROM unnest(p_job_ids) AS j GROUP BY j) AS each) = total THEN
+    part := nextstep_log_append(
       p_job_ids, p_kinds, p_sources, p_schema_versions, p_payloads, p_hashes, p_occurred_at);
+    RETURN QUERY SELECT unnest(part.outcomes), unnest(part.positions), unnest(part.versions);
   ELSE
     WHILE low <= total LOOP
       -- The longest run without a repeat.
@@ -266,9 +265,10 @@ BEGIN
         FROM (SELECT i.n, row_number() OVER (PARTITION BY i.job_id ORDER BY i.n) AS nth
                 FROM unnest(p_job_ids[low:total]) WITH ORDINALITY AS i (job_id, n)) r
        WHERE r.nth > 1;
-      RETURN QUERY SELECT * FROM nextstep_log_append(
+      part := nextstep_log_append(
         p_job_ids[low:high], p_kinds[low:high], p_sources[low:high], p_schema_versions[low:high],
         p_payloads[low:high], p_hashes[low:high], p_occurred_at[low:high]);
+      RETURN QUERY SELECT unnest(part.outcomes), unnest(part.positions), unnest(part.versions);
       low := high + 1;
     END LOOP;
   END IF;
@@ -340,7 +340,7 @@ BEGIN
         payloads, hashes, array_fill(p_occurred_at, ARRAY[m]));
     END IF;
   END IF;
-  SELECT a.outcome INTO result FROM nextstep_log_append(
+  SELECT a.outcomes[1] INTO result FROM nextstep_log_append(
     ARRAY[p_stream], ARRAY['source.scanned'], ARRAY[p_source], ARRAY[p_schema_version],
     ARRAY[p_payload || jsonb_build_object('closed', n)], ARRAY[p_hash], ARRAY[p_occurred_at]) a;
   IF n > 0 OR m > 0 OR result <> 'unchanged' THEN
