@@ -137,8 +137,8 @@ class Tail:
         self.seen: list[tuple[int, str, bytes]] = []
         self.losses = 0
 
-    def look(self) -> int:
-        """Read what is new; return how many events that was."""
+    def look(self) -> int | None:
+        """Read what is new; return how many events that was, None where the connection was lost."""
         after = self.seen[-1][0] if self.seen else 0
         try:
             if self._connection is None:
@@ -154,7 +154,7 @@ class Tail:
             self.losses += 1
             self.close()
             time.sleep(0.02)
-            return 0
+            return None
         self.seen += rows
         return len(rows)
 
@@ -186,8 +186,8 @@ def race(
                 (folder / str(n)).exists() and confirmed(folder / str(n)) for n in range(writers)
             )
             assert elapsed < seconds + 120, "a writer got nothing through"
-    while tail.look():
-        pass
+    while tail.look() != 0:  # a lost connection says nothing about the end
+        assert time.monotonic() - started < seconds + 120, "the reader never came to the end"
     losses = tail.losses
     tail.close()
     with psycopg.connect(url) as connection:
