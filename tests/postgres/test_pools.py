@@ -43,7 +43,7 @@ async def test_a_pool_keeps_role_and_limits_when_it_takes_a_connection_back(
                 assert await connection.fetchval("SHOW statement_timeout") == "30s"
                 assert await connection.fetchval("SHOW TimeZone") == "UTC"
                 await connection.execute(
-                    "SET statement_timeout = '1ms'; SET TimeZone = 'Asia/Tokyo'"
+                    "SET statement_timeout = '7s'; SET TimeZone = 'Asia/Tokyo'"
                 )
 
 
