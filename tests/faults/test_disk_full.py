@@ -30,7 +30,7 @@ from nextstep.events.io.line import Line
 from nextstep.settings import Settings
 from tests.drafts import draft
 from tests.faults.test_kill_points import append, tables
-from tests.toy_stages import DDL, TOYS
+from tests.toy_stages import TOYS
 
 _VOLUME_BYTES = 4 * 1024 * 1024
 
@@ -56,13 +56,6 @@ def small_volume(owner: int) -> Iterator[Path]:
         if mounted.returncode == 0:
             subprocess.run(["umount", "-l", str(place)], check=True)
         shutil.rmtree(folder)
-
-
-@pytest.fixture
-def toys(database: str) -> str:
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(DDL)
-    return database
 
 
 @pytest.fixture

@@ -20,19 +20,12 @@ from nextstep.settings import Settings
 from tests.drafts import draft
 from tests.faults.test_kill_points import append
 from tests.proxy import Proxy, proxied
-from tests.toy_stages import DDL, TOYS
+from tests.toy_stages import TOYS
 
 #: Long beside the milliseconds of the work itself, so that one interval is told from two.
 POLL_S = 1.0
 #: What reading, writing and a busy machine may add.
 WORK_S = 0.6
-
-
-@pytest.fixture
-def toys(database: str) -> str:
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(DDL)
-    return database
 
 
 @pytest.fixture

@@ -29,13 +29,6 @@ _HALTING = tuple(point for point in POINTS if point.startswith("halt:"))
 
 
 @pytest.fixture
-def toys(database: str) -> str:
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute(DDL)
-    return database
-
-
-@pytest.fixture
 def proxy(toys: str) -> Iterator[Proxy]:
     with proxied(toys) as made:
         yield made
