@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import command_environment
 from servers import tcp_server
 
 from nextstep.db import embedded, pools
@@ -24,6 +23,7 @@ from nextstep.db.server_config import SOCKET_PATH_BYTES
 from nextstep.db.server_files import Account, as_account, locate
 from nextstep.errors import Unreachable, UnsupportedServer
 from nextstep.settings import Settings
+from tests.conftest import command_environment
 
 #: A process that uses the server until it is told to stop; prints the URL when it has it.
 USER = """
