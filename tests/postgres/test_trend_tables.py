@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import asyncpg
+import msgspec
 import pytest
 
 from nextstep.db import pools
-from nextstep.events.io.writes import Writer
+from nextstep.errors import StageError
+from nextstep.projections import adjacency
 from nextstep.projections.io.digests import digest_stage
 from nextstep.projections.trends import TRENDS, TrendRow, contribution
 from nextstep.settings import Settings
+from tests.trend_batches import apply_batch
 
 _SKILLS = ["sql", "python", "excel", "triage", "c++", "größe"]
 _MONTHS = [date(2026, 1, 31), date(2026, 2, 1), date(2026, 2, 28), None]
@@ -30,9 +33,17 @@ def _history(seed: int, jobs: int, length: int) -> list[TrendRow]:
             position=position,
             job_id=job,
             canonical_job_id=draw.choice([job, job, job, UUID(int=1), None]),
+            source=draw.choice(["northboard", "harbour"]),
             date_posted=draw.choice(_MONTHS),
             date_precision=draw.choice(["day", "day", "month", "year"]),
-            source="northboard",
+            company_norm=draw.choice(["", "acme", "*"]),
+            posted_cluster=draw.choice(["", "nurse"]),
+            first_seen_at=datetime(2026, 1, 5, tzinfo=UTC),
+            closed_at=draw.choice([None, None, datetime(2026, 3, 5, tzinfo=UTC)]),
+            title_norm=draw.choice(["", "Nurse", "Planner", "Night Nurse"]),
+            salary_min=draw.choice([None, Decimal(draw.randrange(20, 40))]),
+            salary_currency=draw.choice(["", "GBP", "EUR"]),
+            salary_period="hour",
             title_cluster=draw.choice(["", "nurse", "planner"]),
             country=draw.choice(["", "DE", "GB"]),
             skills=draw.choice([None, draw.sample(_SKILLS, draw.randrange(4))]),
@@ -42,32 +53,20 @@ def _history(seed: int, jobs: int, length: int) -> list[TrendRow]:
     return [one(position) for position in range(1, length + 1)]
 
 
-async def _apply(connection: Any, rows: list[TrendRow], parked: list[TrendRow]) -> None:
-    """Do what the runner does with a batch of which some rows are parked."""
-    prepared = TRENDS.prepare(None, rows)
-    found = {}
-    for lookup in TRENDS.lookups:
-        args = lookup.args(rows, prepared, found)
-        found[lookup.name] = [tuple(r) for r in await connection.fetch(lookup.sql, *args)]
-    writes = TRENDS.decide(None, rows, prepared, found)
-    writer = Writer()
-    async with connection.transaction():
-        if parked:
-            await writer.apply(connection, TRENDS.absent(parked).ops)
-        await writer.apply(connection, writes.ops)
-
-
 async def _replay(connection: Any, history: list[TrendRow], size: int) -> None:
     for start in range(0, len(history), size):
         batch = {row.job_id: row for row in history[start : start + size]}
-        await _apply(connection, list(batch.values()), [])
+        await apply_batch(
+            connection, list(batch.values()), [], has_more=start + size < len(history)
+        )
 
 
 def _recount(rows: list[TrendRow]) -> dict[tuple[Any, ...], tuple[int, int]]:
     jobs: Counter[tuple[Any, ...]] = Counter()
     cells: Counter[tuple[Any, ...]] = Counter()
     for row in rows:
-        if (new := contribution(row)) is None:
+        new = contribution(row)
+        if new is None or not new.is_counted or new.month is None:
             continue
         for cluster in (new.cluster, "*"):
             for country in (new.country, "*"):
@@ -106,6 +105,11 @@ async def test_every_cut_ends_in_the_recount(database: str, settings: Settings, 
         await connection.close()
 
 
+@pytest.fixture(autouse=True)
+def _few_jobs_make_a_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adjacency, "LEAST_JOBS", 2)
+
+
 async def test_parked_jobs_leave_nothing_though_others_share_their_groups(
     database: str, settings: Settings
 ) -> None:
@@ -118,17 +122,16 @@ async def test_parked_jobs_leave_nothing_though_others_share_their_groups(
             batch = list({row.job_id: row for row in history[start : start + 10]}.values())
             parked = [row for row in batch if draw.random() < 0.3]
             good = [row for row in batch if row not in parked]
-            await _apply(connection, good, parked)
+            await apply_batch(connection, good, parked)
             state |= {row.job_id: row for row in good}
             for row in parked:
                 state.pop(row.job_id, None)
             assert await _cells(connection) == _recount(list(state.values()))
-        groups = await connection.fetchval(
-            "SELECT sum(jobs) FROM trend_groups WHERE title_cluster = '*' AND country = '*'"
-        )
-        counted = [row for row in state.values() if contribution(row)]
-        assert groups == len(counted)
-        await _apply(connection, [], list(state.values()))
+        live = await digest_stage(connection, TRENDS)
+        await connection.execute(f"TRUNCATE {', '.join(TRENDS.tables)}")
+        await apply_batch(connection, list(state.values()), [])
+        assert await digest_stage(connection, TRENDS) == live
+        await apply_batch(connection, [], list(state.values()))
         for table in TRENDS.tables:
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
     finally:
@@ -139,33 +142,37 @@ async def test_an_unchanged_batch_updates_no_row(database: str, settings: Settin
     history = _history(seed=5, jobs=30, length=60)
     last = list({row.job_id: row for row in history}.values())
     connection = await _worker(database, settings)
-    versions = "SELECT xmin::text, ctid::text FROM trend_cells ORDER BY 2"
+
+    async def versions() -> list[Any]:
+        found = []
+        for table in TRENDS.tables:
+            found += await connection.fetch(f"SELECT xmin::text, ctid::text FROM {table}")
+        return found
+
     try:
         await _replay(connection, last, 500)
-        before = await connection.fetch(versions)
-        await _replay(connection, last, 7)
-        assert await connection.fetch(versions) == before
+        before = await versions()
+        await _replay(connection, last, 500)
+        assert await versions() == before
+        assert len(before) > 50
     finally:
         await connection.close()
 
 
 async def test_a_sum_that_cannot_be_is_refused(database: str, settings: Settings) -> None:
     connection = await _worker(database, settings)
-    row = _history(seed=1, jobs=1, length=1)[0]
-    counted = TrendRow(
-        **{name: getattr(row, name) for name in row.__struct_fields__}
-        | {
-            "canonical_job_id": row.job_id,
-            "date_posted": date(2026, 1, 2),
-            "date_precision": "day",
-            "skills": ["sql"],
-        }
+    row = msgspec.structs.replace(
+        _history(seed=1, jobs=1, length=1)[0],
+        canonical_job_id=UUID(int=1),
+        date_posted=date(2026, 1, 2),
+        date_precision="day",
+        skills=["sql"],
     )
     try:
-        await _apply(connection, [counted], [])
-        await connection.execute("DELETE FROM trend_groups")
-        with pytest.raises(asyncpg.CheckViolationError):
-            await _apply(connection, [], [counted])
+        await apply_batch(connection, [row], [])
+        await connection.execute("UPDATE trend_groups SET skills = '{}'")
+        with pytest.raises(StageError, match="trend_groups"):
+            await apply_batch(connection, [], [row])
     finally:
         await connection.close()
 
@@ -198,8 +205,12 @@ async def test_the_batch_ends_on_whole_positions_and_joins_what_a_job_has(
         records = await connection.fetch(TRENDS.read, 0, 10, 2)
         rows = [TrendRow(*record) for record in records]
         assert [row.job_id for row in rows] == jobs[:4]
-        assert contribution(rows[0]) is not None
-        assert contribution(rows[0]).skills == ("dbt", "sql")
+        first = contribution(rows[0])
+        assert first is not None
+        assert (first.skills, first.is_counted) == (("dbt", "sql"), True)
         assert [contribution(row) for row in rows[1:]] == [None, None, None]
+        assert {row.has_more for row in rows} == {True}
+        rest = await connection.fetch(TRENDS.read, 2, 10, 2)
+        assert [(row["job_id"], row["exists"]) for row in rest] == [(jobs[4], False)]
     finally:
         await connection.close()
