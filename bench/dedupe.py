@@ -3,6 +3,12 @@ How fast dedupe is: bare signatures, `prepare`, the whole stage with its databas
 its recall per kind where the corpus knows its repeats.
 
     python bench/dedupe.py --corpus corpus.sqlite3 --rows 5000
+    python bench/dedupe.py --corpus corpus.sqlite3 --rows 3000 --orders
+
+`cpu_s` is the CPU time of this process and of its server process, which other work changes less
+than the wall clock. `--orders` compares instead: the ads come in 1, 10 and 1000 parts, shuffled
+over all sources, a third of them first in another version and another third closed in between; the
+digests of all tables must be equal.
 
 Everything is measured in one run on one core (the stage's two halves one after the other), so that
 the ratios hold on a busy machine too. The corpus is a SQLite file with a table `jobs`. The database
@@ -14,8 +20,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
+import random
 import shutil
 import sqlite3
 import statistics
@@ -37,8 +45,14 @@ from nextstep.db.migrate import migrate
 from nextstep.events.io.writes import Writer
 from nextstep.processors.dedupe import DEDUPE
 from nextstep.processors.shared.company import normalize_company
+from nextstep.processors.shared.dedupe_rules import RULES
 from nextstep.processors.shared.dedupe_text import words
-from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
+from nextstep.processors.shared.dedupe_titles import (
+    extra_words,
+    level_conflict,
+    read_title,
+    stated_title,
+)
 from nextstep.processors.shared.minhash import Sketcher, sign
 from nextstep.processors.shared.place import parse_place
 from nextstep.processors.shared.sections import find_sections
@@ -50,6 +64,8 @@ _COLUMNS = (
     "country", "description_clean", "sections", "content_hash", "first_seen_at", "last_seen_at",
     "status", "position",
 )  # fmt: skip
+#: Rows a batch, as the runner takes them.
+_BATCH = DEDUPE.batch_size or 500
 
 
 def read_corpus(path: Path, rows: int) -> list[tuple[Any, ...]]:
@@ -78,7 +94,8 @@ def recall(
     Return per kind how many known repeats are in one cluster.
 
     Counted are pairs whose known towns, countries and stated levels agree (decisions.md 20); the
-    others are in `elsewhere`, and `merged` of them should not be.
+    others are in `elsewhere`, and `merged` of them should not be. `vetoed` are those of the counted
+    that are not found and whose titles state two subjects, or that state two regions.
     """
     ids = {row[0]: row for row in rows}
     made: dict[str, Any] = {}
@@ -86,11 +103,14 @@ def recall(
         pair = [ids.get(_job_id(number)) for number in (first, second)]
         if pair[0] is None or pair[1] is None:
             continue
-        counts = made.setdefault(kind, {"pairs": 0, "found": 0, "elsewhere": 0, "merged": 0})
+        counts = made.setdefault(
+            kind, {"pairs": 0, "found": 0, "elsewhere": 0, "merged": 0, "vetoed": 0}
+        )
         together = canonical[pair[0][0]] == canonical[pair[1][0]]
         if _agree(pair[0], pair[1]):
             counts["pairs"] += 1
             counts["found"] += together
+            counts["vetoed"] += not together and _speaks_against(pair[0], pair[1])
         else:
             counts["elsewhere"] += 1
             counts["merged"] += together
@@ -102,6 +122,12 @@ def recall(
 def _agree(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
     places = all(not (a[at] and b[at]) or a[at] == b[at] for at in (6, 8))
     return places and not level_conflict(*(read_title(stated_title(row[2])) for row in (a, b)))
+
+
+def _speaks_against(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    places = " ".join(words(" ".join((*a[6:9], *b[6:9]))))
+    extra = extra_words(*(read_title(stated_title(row[2]), places) for row in (a, b)), RULES)
+    return all(extra) or (bool(a[7] and b[7]) and not (a[6] and b[6]) and a[7] != b[7])
 
 
 def _job_id(corpus_id: int) -> uuid.UUID:
@@ -147,11 +173,11 @@ class Clock:
 async def run_stage(
     connection: Any, sketcher: Sketcher, offset: int, head: int, clock: Clock
 ) -> None:
-    """Bring the stage from `offset` to `head` in batches of 500, as the runner does."""
+    """Bring the stage from `offset` to `head` in the runner's batches."""
     writer = Writer()
     while offset < head:
         with clock.part("database"):
-            records = await connection.fetch(DEDUPE.read, offset, head, 500)
+            records = await connection.fetch(DEDUPE.read, offset, head, _BATCH)
         rows = [DEDUPE.row(*record) for record in records]
         offset = rows[-1].position
         with clock.part("prepare"):
@@ -185,9 +211,13 @@ async def measure(
     connection = await pools.connect(url, "worker", settings)
     try:
         await connection.copy_records_to_table("jobs_normalized", records=bulk, columns=_COLUMNS)
-        start = time.perf_counter()
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        served = _cpu_s(backend)
+        start, spent = time.perf_counter(), time.process_time()
         await run_stage(connection, sketcher, 0, len(bulk), clock)
         whole = time.perf_counter() - start
+        client_s, now = time.process_time() - spent, _cpu_s(backend)
+        server_s = now - served if now is not None and served is not None else None
         each = []
         for row in late:
             await connection.copy_records_to_table(
@@ -220,6 +250,7 @@ async def measure(
         "stage_per_s": round(stage_s),
         "stage_to_bare": round(stage_s / signatures_s, 2),
         "recall": recall(truth, rows, canonical),
+        "cpu_s": {"client": client_s, "server": server_s},
         "parts_s": {name: round(spent, 2) for name, spent in clock.spent.items()},
         "one_ad_ms": {
             "p50": round(statistics.median(each), 1),
@@ -228,11 +259,89 @@ async def measure(
     }
 
 
+def _cpu_s(process: int) -> float | None:
+    """Return the CPU seconds of a process of this machine; None where it is none."""
+    try:
+        return int(Path(f"/proc/{process}/schedstat").read_text("ascii").split()[0]) / 1e9
+    except OSError:
+        return None
+
+
+async def compare_orders(
+    url: str, settings: Settings, rows: list[tuple[Any, ...]]
+) -> dict[str, Any]:
+    """Return one digest of all tables per number of parts, and whether they are equal."""
+    assert DEDUPE.setup is not None
+    sketcher = DEDUPE.setup(settings)
+    connection = await pools.connect(url, "worker", settings)
+    digests: dict[str, str] = {}
+    try:
+        for parts in (1, 10, 1000):
+            for table in (*DEDUPE.tables, "jobs_normalized"):
+                await connection.execute(f"DELETE FROM {table}")
+            await _arrive(connection, sketcher, rows, parts)
+            digests[str(parts)] = await _digest(connection)
+    finally:
+        await connection.close()
+    return {"ads": len(rows), "equal": len(set(digests.values())) == 1, "digests": digests}
+
+
+async def _arrive(
+    connection: Any, sketcher: Sketcher, rows: list[tuple[Any, ...]], parts: int
+) -> None:
+    chance = random.Random(parts)
+    late = [(row[0], row) for row in rows]
+    early = []
+    for number, row in enumerate(rows):
+        values = dict(zip(_COLUMNS, row, strict=True))
+        if number % 3 == 0:  # another ad's text and town first, then revised
+            other = dict(zip(_COLUMNS, rows[number - 1], strict=True))
+            values |= {name: other[name] for name in ("description_clean", "sections", "city")}
+        elif number % 3 == 1:  # closed, then opened again
+            values["status"] = "closed"
+        else:
+            continue
+        early.append((row[0], tuple(values[name] for name in _COLUMNS)))
+    chance.shuffle(early)
+    chance.shuffle(late)
+    # Both halves mixed; a job's own early version stands before its late one.
+    last = {job_id: place for place, (job_id, _) in enumerate(late)}
+    keyed = [(float(place), row) for place, (_, row) in enumerate(late)]
+    keyed += [(chance.random() * last[job_id] - 0.5, row) for job_id, row in early]
+    steps = [row for _, row in sorted(keyed, key=lambda step: step[0])]
+    size = -(-len(steps) // parts)
+    position = 0
+    for start in range(0, len(steps), size):
+        part = steps[start : start + size]
+        begin = position
+        newest = {row[0]: row for row in part}  # of two versions in one file clean leaves the later
+        await connection.execute(
+            "DELETE FROM jobs_normalized WHERE job_id = ANY($1::uuid[])", list(newest)
+        )
+        stamped = []
+        for row in newest.values():
+            position += 1
+            stamped.append((*row[:-1], position))
+        await connection.copy_records_to_table("jobs_normalized", records=stamped, columns=_COLUMNS)
+        await run_stage(connection, sketcher, begin, position, Clock())
+
+
+async def _digest(connection: Any) -> str:
+    made = hashlib.sha256()
+    for table, columns in DEDUPE.digest_columns.items():
+        names = ", ".join(columns)
+        records = await connection.fetch(f"SELECT {names} FROM {table} ORDER BY {names}")
+        for record in records:
+            made.update(repr((table, *record)).encode())
+    return made.hexdigest()
+
+
 def main() -> None:
     """Measure and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1] if __doc__ else "")
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--orders", action="store_true", help="compare orders of arrival instead")
     options = parser.parse_args()
     rows, truth = read_corpus(options.corpus, options.rows), read_truth(options.corpus)
     home = Path(tempfile.mkdtemp(prefix="nextstep-bench-"))
@@ -241,7 +350,12 @@ def main() -> None:
     try:
         with embedded.running(settings) as url:
             migrate(url, settings)
-            print(json.dumps(asyncio.run(measure(url, settings, rows, truth)), indent=2))
+            work = (
+                compare_orders(url, settings, rows)
+                if options.orders
+                else measure(url, settings, rows, truth)
+            )
+            print(json.dumps(asyncio.run(work), indent=2))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

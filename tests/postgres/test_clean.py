@@ -23,7 +23,9 @@ from nextstep.events.io.runner import Failure, without_superseded
 from nextstep.events.io.writes import Writer
 from nextstep.events.model import Draft, JobRequeued, PairJudged, SourceScanned
 from nextstep.events.stage import Found
+from nextstep.ops.sources import drop_lines, read_sources
 from nextstep.processors.clean import CLEAN
+from nextstep.processors.shared.fill import FIELDS
 from nextstep.settings import Settings
 from tests.drafts import START, draft, job
 
@@ -44,7 +46,7 @@ class Clean:
         self.connection = connection
 
     async def run(self, batch_size: int = 500, poison: Sequence[int] = ()) -> list[dict[str, Any]]:
-        await self.connection.execute("TRUNCATE jobs_normalized, pair_verdicts")
+        await self.connection.execute("TRUNCATE jobs_normalized, pair_verdicts, job_fill")
         offset = 0
         while rows := await self._read(offset, batch_size):
             await self._batch([row for row in rows if row.position not in poison],
@@ -71,7 +73,10 @@ class Clean:
         await writer.apply(self.connection, CLEAN.decide(context(), rows, prepared, found).ops)
 
     async def rows(self) -> list[dict[str, Any]]:
-        rows = await self.connection.fetch("SELECT * FROM jobs_normalized ORDER BY job_id")
+        rows = await self.connection.fetch(
+            "SELECT n.*, f.source AS fill_source, f.observed_on, f.filled"
+            "  FROM jobs_normalized AS n FULL JOIN job_fill AS f USING (job_id) ORDER BY job_id"
+        )
         verdicts = await self.connection.fetch("SELECT * FROM pair_verdicts ORDER BY job_a, job_b")
         return [dict(row) for row in (*rows, *verdicts)]
 
@@ -205,6 +210,47 @@ async def test_erasure_leaves_nothing_of_the_post_and_a_replay_of_blank_events_a
     await log.append(clean.connection, [draft(1, "Back again", day=9)])
     again = by_job(await clean.run())[job(1)]
     assert (again["status"], again["title"]) == ("open", "Back again")
+
+
+@pytest.mark.req("N-32")
+async def test_each_written_job_says_which_fields_it_has_and_an_erased_one_nothing(
+    clean: Clean,
+) -> None:
+    await log.append(clean.connection, [draft(1), draft(2), draft(3, source="other")])
+    await log.append(clean.connection, [draft(1, "Data Analyst in Berlin", day=3)])
+    await erase(clean.connection, 2)
+    rows = by_job(await clean.run())
+    titled = 1 << FIELDS.index("title")
+    assert rows[job(1)]["filled"] & titled
+    assert not rows[job(1)]["filled"] & 1 << FIELDS.index("salary_raw")
+    assert rows[job(1)]["observed_on"] == (START + timedelta(days=3)).date()
+    assert (rows[job(2)]["filled"], rows[job(2)]["fill_source"]) == (None, None)
+    assert rows[job(3)]["fill_source"] == "other"
+    sources = await read_sources(clean.connection)
+    assert [(entry["source"], entry["posts"], entry["dropped"]) for entry in sources] == [
+        ("board", 1, []), ("other", 1, []),
+    ]  # fmt: skip
+    assert sources[0]["fields"][0] == {
+        "field": "title", "filled": 1, "total": 1, "rate": 1.0, "recent_rate": 1.0,
+        "earlier_rate": None, "dropped": False,
+    }  # fmt: skip
+
+
+async def test_a_source_that_loses_its_salaries_raises_an_alarm(clean: Clean) -> None:
+    def paid(number: int, salary: str, day: int) -> Draft:
+        made = draft(number, day=day)
+        post = json.loads(made.payload) | {"salary": salary}
+        return msgspec.structs.replace(made, payload=json.dumps(post).encode())
+
+    before = [paid(number, "50,000 EUR" if number % 10 else "", 0) for number in range(60)]
+    after = [paid(number, "50,000 EUR" if number % 2 else "", 1) for number in range(60, 120)]
+    await log.append(clean.connection, [*before, *after])
+    await clean.run()
+    (source,) = await read_sources(clean.connection)
+    assert source["dropped"] == ["salary_raw"]
+    assert drop_lines([source]) == [
+        "board: salary_raw fell from 90% to 50% of posts since 2026-01-02"
+    ]
 
 
 async def test_an_operators_last_verdict_on_a_pair_counts(clean: Clean) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstep.processors.shared.dedupe_compare import Document, compare
-from nextstep.processors.shared.dedupe_fields import Fields, postcode, references
+from nextstep.processors.shared.dedupe_fields import Fields, make_fields, postcode, references
 from nextstep.processors.shared.dedupe_rules import RULES
 from nextstep.processors.shared.dedupe_text import folded, words
 from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
@@ -121,6 +121,9 @@ def test_importing_the_stage_loads_no_heavy_library() -> None:
         (Fields(title="senior analyst"), Fields(title="junior analyst"), ["level"]),
         (Fields(title="analyst ii"), Fields(title="analyst iii"), ["level"]),
         (Fields(title="senior analyst"), Fields(title="analyst"), []),
+        (Fields(title="assistant store manager"), Fields(title="store manager"), []),
+        (Fields(title="assistant manager"), Fields(title="senior manager"), ["level"]),
+        (Fields(title="staff nurse"), Fields(title="senior nurse"), []),
         (Fields(title="analyst"), Fields(title="analyst m f d"), []),
         (Fields(title="analyst"), Fields(title="analyst contract"), []),
         (Fields(title="analyst reposted"), Fields(title="analyst remote"), []),
@@ -203,6 +206,21 @@ def test_labelled_requisition_numbers_are_found(text: str, numbers: list[str]) -
     assert references(text) == numbers
 
 
+def test_a_requisition_number_in_a_title_is_a_reference_and_no_part_of_the_title() -> None:
+    def made(title: str, text: str = "") -> Fields:
+        return make_fields(
+            title=title, company="", location="", place=("", "", ""), employment="", text=text
+        )
+
+    assert made("Market Risk Consultant (Jr63669)") == Fields(
+        title="market risk consultant", reference="jr63669"
+    )
+    assert made("Data Analyst R-12345", "Job ID: R-12345").reference == "r-12345"
+    assert made("Nurse 11501250 Days, Band 5, D365, 2024") == Fields(
+        title="nurse 11501250 days band 5 d 365 2024"
+    )
+
+
 def test_a_postcode_ends_a_street_address() -> None:
     assert postcode("Oxley Bizhub, 69 Ubi Road 1 408731") == "408731"
     assert postcode("Boston, MA 02108") == ""
@@ -220,7 +238,7 @@ US, GB = {"country": "us", "company": "acme"}, {"country": "gb", "company": "acm
         (Fields(reference="1234 99"), Fields(reference="1234"), []),
         (Fields(reference="1234"), Fields(), []),
         (Fields(postcode="408731"), Fields(postcode="349563"), ["postcode"]),
-        (Fields(region="ohio", **US), Fields(region="iowa", **US), []),
+        (Fields(region="ohio", **US), Fields(region="iowa", **US), ["region"]),
         (Fields(region="ohio", **US), Fields(region="iowa", city="ames", **US), ["region"]),
         (Fields(region="essex", **GB), Fields(region="kent", **GB), ["region"]),
         (Fields(region="ohio", country="us"), Fields(region="iowa", country="us"), ["region"]),
@@ -273,3 +291,18 @@ def test_lead_generation_is_no_level() -> None:
     lead, senior = read_title("lead generation manager"), read_title("senior generation manager")
     assert not level_conflict(lead, senior)
     assert level_conflict(read_title("lead nurse"), read_title("junior nurse"))
+
+
+def test_staff_nurse_is_a_role_and_an_assistant_manager_a_level() -> None:
+    assert read_title("staff nurse").levels == frozenset()
+    assert read_title("staff engineer").levels == frozenset({"staff"})
+    assert read_title("assistant manager").levels == frozenset({"assistant"})
+    assert read_title("adult care assistant").levels == frozenset()
+    assert read_title("associate director").levels == frozenset({"associate", "director"})
+
+
+@pytest.mark.req("N-34")
+def test_one_more_level_word_counts_unless_the_texts_are_equal() -> None:
+    a, b = Fields(title="director"), Fields(title="associate director")
+    same = Document(TEXT.replace("needs care", "needs cares", 1), b)
+    assert compare(Document(TEXT, a), same, 1.0, None, RULES).reasons["veto"].keys() == {"level"}

@@ -70,3 +70,23 @@ def test_what_is_too_short_has_no_language(model: LanguageModel) -> None:
     assert detect_language("1234567890 " * 40, model) == ""
     assert detect_language(TEXTS[0], model) == "en"
     assert detect_language(TEXTS[1], model) == "de"
+
+
+@pytest.mark.req("N-32")
+def test_common_english_words_give_the_answer_that_the_model_gives(
+    model: LanguageModel, real_ads: Callable[..., list[dict[str, str]]]
+) -> None:
+    texts = [ad["description_text"][:240] for ad in real_ads(limit=300)]
+    found = [detect_language(text, model) for text in texts]
+    assert len(found) == 300
+    sure = [text for text in texts if classify(text, model)[1] >= 0.5]
+    differing = [text for text in sure if detect_language(text, model) != classify(text, model)[0]]
+    assert differing == []
+    assert len(sure) > 100, len(sure)
+
+
+def test_an_ad_in_two_languages_is_not_english_for_its_first_line(model: LanguageModel) -> None:
+    front = "We are the company that you and your friends know from the market. "
+    german = "Ihre Aufgaben sind die Entwicklung und der Betrieb unserer Anlagen im Werk. "
+    assert detect_language(front + german * 14, model) == "de"
+    assert detect_language(front * 14, model) == "en"

@@ -14,14 +14,16 @@ Source: decisions.md 6, 10, 14; design.md 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from nextstep.events.stage import Execute, Found, InputRow, Lookup, Op, Upsert, Writes
+from nextstep.events.stage import Delete, Execute, Found, InputRow, Lookup, Op, Upsert, Writes
+from nextstep.processors.shared.fill import FIELDS, filled_mask
 from nextstep.processors.shared.normal import NormalPost
+from nextstep.processors.shared.text import TEXT_CHANGES
 
 TABLE = "jobs_normalized"
 VERDICTS = "pair_verdicts"
@@ -30,6 +32,9 @@ COLUMNS = (
     "job_id", *CONTENT_COLUMNS, "content_hash", "first_seen_at", "last_seen_at", "status",
     "position",
 )  # fmt: skip
+#: Which fields a post has, for the fill rates of its source; see shared/fill.py.
+FILL = "job_fill"
+FILL_COLUMNS = ("job_id", "source", "observed_on", "filled")
 VERDICT_COLUMNS = ("job_a", "job_b", "verdict", "why", "position")
 
 # A row that misses an event before ours does not count: that event was parked.
@@ -151,6 +156,7 @@ class _Job:
         self.content: NormalPost | None = None
         self.content_hash = b""
         self.first_seen_at: datetime | None = None
+        self.observed_on: date | None = None
         self.position = 0
         self.dirty = False
 
@@ -161,6 +167,7 @@ class _Job:
     def take(self, row: EventRow, content: NormalPost) -> None:
         self.content, self.source = content, content.source
         self.content_hash, self.first_seen_at = row.content_hash, row.first_seen_at
+        self.observed_on = row.occurred_at.astimezone(UTC).date()
 
 
 def fold(rows: Sequence[EventRow], prepared: Sequence[Prepared], found: Found) -> Writes:
@@ -223,9 +230,31 @@ def _flush(jobs: dict[UUID, _Job], ops: list[Op]) -> int:
     rows = [_row(job_id, job) for job_id, job in changed if job.content is not None]
     if rows:
         ops.append(Upsert(TABLE, ("job_id",), COLUMNS, rows))
+        ops += _fill(changed)
     for _, job in changed:
         job.dirty = False
     return len(changed)
+
+
+def _fill(changed: list[tuple[UUID, _Job]]) -> list[Op]:
+    """Note which fields the written jobs have; an erased one says nothing of its source."""
+    known = [(job_id, job) for job_id, job in changed if job.content is not None]
+    gone = [(job_id,) for job_id, job in known if job.status == "erased"]
+    rows = [
+        (job_id, job.source, job.observed_on, _mask(job.content))
+        for job_id, job in known
+        if job.content is not None and job.status != "erased"
+    ]
+    ops: list[Op] = []
+    if gone:
+        ops.append(Delete(FILL, ("job_id",), gone))
+    if rows:
+        ops.append(Upsert(FILL, ("job_id",), FILL_COLUMNS, rows))
+    return ops
+
+
+def _mask(content: NormalPost) -> int:
+    return filled_mask({name: getattr(content, name) for name in FIELDS})
 
 
 def _row(job_id: UUID, job: _Job) -> tuple[Any, ...]:
@@ -238,7 +267,7 @@ def _row(job_id: UUID, job: _Job) -> tuple[Any, ...]:
 
 def _changes(prepared: Sequence[Prepared]) -> dict[str, int]:
     """How many posts of the batch had each sort of repair."""
-    counts = dict.fromkeys(("html", "encoding", "unescaped", "glued_heads", "glued_lines"), 0)
+    counts = dict.fromkeys(TEXT_CHANGES, 0)
     for value in prepared:
         if isinstance(value, NormalPost):
             for name in counts:

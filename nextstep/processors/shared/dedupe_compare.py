@@ -36,8 +36,6 @@ _LEGAL = frozenset(_LEGAL_FORMS.split())
 _NAME_LENGTH = 6
 #: Words of the runs by which a part of a text is found in another.
 _RUN = 4
-#: Countries whose states are as large as others' countries.
-_STATES = frozenset({"us", "ca", "au"})
 #: What both must state alike before a part of a text counts as a copy of it.
 _PART_NEEDS = frozenset({"title", "company", "city"})
 #: Kinds of employment that exclude each other, one set per question.
@@ -201,14 +199,13 @@ def compare_fields(
     Args:
         texts: "equal", "same" but for tiny edits, or "alike". Where they are only alike, a title
             that says more than the other speaks against a merge too, and unless they are equal a
-            level that only one states; where they are equal, one word of a long title does not, nor
-            two states without a town.
+            level that only one states; where they are equal, one word of a long title does not.
 
     Copies of one ad have one set of fields, so answers are kept; callers do not change them.
     """
     found = {
         "city": _differ(a.city, b.city),
-        "region": _regions_differ(a, b, texts == "equal"),
+        "region": _regions_differ(a, b),
         "country": _differ(a.country, b.country),
         "company": _companies_differ(a.company, b.company, rules),
         "employment_type": _employment_differs(a.employment, b.employment),
@@ -254,14 +251,13 @@ def _differ(a: str, b: str) -> bool | None:
     return a != b if a and b else None
 
 
-def _regions_differ(a: Fields, b: Fields, equal_texts: bool) -> bool | None:
+def _regions_differ(a: Fields, b: Fields) -> bool | None:
     # Where both name a town, the towns decide: sources cut regions differently.
     if (a.city and b.city) or not (a.region and b.region):
         return None
-    # "Ohio, United States" names no place of work but a market; a board shows one ad in several.
-    one_ad = equal_texts and a.country in _STATES and a.company == b.company != ""
-    shown_in_states = one_ad and a.country == b.country and not (a.city or b.city)
-    return a.region != b.region and not shown_in_states
+    # "Ohio, United States" is a stated place too: who reads one ad for two states takes them for
+    # two places of work, though a board may show one vacancy in many.
+    return a.region != b.region
 
 
 def _references_differ(a: str, b: str) -> bool | None:

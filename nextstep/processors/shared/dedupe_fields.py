@@ -11,7 +11,7 @@ import re
 import msgspec
 
 from nextstep.processors.shared.dedupe_text import folded
-from nextstep.processors.shared.dedupe_titles import stated_title
+from nextstep.processors.shared.dedupe_titles import stated_title, title_codes
 
 
 class Fields(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,7 +61,7 @@ def make_fields(
         place: city, region, country.
         employment: canonical kinds; "" where only the title or the text states them, because what
             a title suffix says ("(Contract)") is no statement of the employment field.
-        text: the clean description; requisition numbers stand nowhere else.
+        text: the clean description; requisition numbers stand there and in the title.
     """
     city, region, country = place
     return Fields(
@@ -73,7 +73,7 @@ def make_fields(
         country=folded(country),
         employment=employment,
         postcode=postcode(location),
-        reference=" ".join(references(text)),
+        reference=" ".join(sorted({*references(text), *title_codes(title)})),
     )
 
 

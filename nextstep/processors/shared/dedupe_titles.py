@@ -28,6 +28,15 @@ _LEVELS = {
     "lead": "lead", "principal": "principal", "staff": "staff",
     "head": "head", "director": "director", "vp": "vp", "chief": "chief",
 }  # fmt: skip
+#: Of these a level only before the role that they lower: "Assistant Manager", not "Care Assistant".
+_LOWERED = {"assistant": "assistant", "asst": "assistant", "deputy": "deputy", "vice": "vice"}
+_LOWERED |= {"associate": "associate", "assoc": "associate"}
+_HEAD_WORDS = """
+    manager director president principal head professor scientist engineer consultant analyst
+    accountant editor buyer controller officer general supervisor chef partner counsel architect
+    vice producer lecturer developer designer
+"""
+_HEADS = frozenset(_HEAD_WORDS.split())
 _NUMERALS = {"i": "1", "ii": "2", "iii": "3", "iv": "4"}
 _DIGITS = frozenset("12345")
 _GRADES = frozenset({"level", "grade", "band", "tier", "lvl"})
@@ -50,6 +59,8 @@ _SHORT = {
 }  # fmt: skip
 
 
+#: A requisition number within a title: "Market Risk Consultant (Jr63669)".
+_CODE = re.compile(r"(?<![\w-])[A-Za-z]{1,3}[-_]?\d{5,10}(?![\w-])")
 #: Longer ones are the first line of a text, which the comparison of the texts sees anyway.
 _LONGEST = 12
 _LONGEST_LIST = 7
@@ -77,6 +88,7 @@ def stated_title(raw: str) -> str:
 
     Of a line of facts in which one names a role ("Acme | Data Engineer | Berlin"), that one.
     """
+    raw = _CODE.sub(" ", raw)
     found = words(raw)
     prose = len(found) > _LONGEST or ("|" in raw and len(found) > _LONGEST_LIST)
     if not prose and not _ADDRESS.search(raw):
@@ -84,6 +96,11 @@ def stated_title(raw: str) -> str:
     facts = [" ".join(words(fact)) for fact in raw.split("|") if not _ADDRESS.search(fact)]
     roles = [fact for fact in facts if _ROLE.search(fact)]
     return roles[0] if len(roles) == 1 and len(roles[0].split()) <= _LONGEST_LIST else ""
+
+
+def title_codes(raw: str) -> list[str]:
+    """Return the requisition numbers that stand in a title, lower case, in order."""
+    return [code.lower() for code in _CODE.findall(raw)]
 
 
 @lru_cache(maxsize=16_384)
@@ -96,8 +113,10 @@ def read_title(folded: str, places: str = "") -> Title:
     for index, token in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else ""
         before = tokens[index - 1] if index else ""
-        if token in _LEVELS and not (token == "lead" and following.startswith("gen")):
+        if token in _LEVELS and not _is_role(token, following):
             levels.add(_LEVELS[token])
+        elif token in _LOWERED and following in _HEADS:
+            levels.add(_LOWERED[token])
         elif token in _NUMERALS and index:
             numeral = _NUMERALS[token]
         elif token in _DIGITS and index and (not following or before in _GRADES):
@@ -108,6 +127,13 @@ def read_title(folded: str, places: str = "") -> Title:
     letters = folded.replace(" ", "")
     return Title(
         letters, frozenset(levels), numeral, frozenset(w for w in subject if w not in ignored)
+    )
+
+
+def _is_role(token: str, following: str) -> bool:
+    """Tell whether a level word is part of a role's name here: "lead generation", "staff nurse"."""
+    return (token == "lead" and following.startswith("gen")) or (
+        token == "staff" and following.startswith("nurse")
     )
 
 
@@ -132,8 +158,8 @@ def level_conflict(a: Title, b: Title) -> bool:
 
 
 def level_doubt(a: Title, b: Title) -> bool:
-    """Tell whether one title states a level and the other none."""
-    return bool(a.levels) != bool(b.levels) or bool(a.numeral) != bool(b.numeral)
+    """Tell whether one title states a level that the other does not."""
+    return a.levels != b.levels or bool(a.numeral) != bool(b.numeral)
 
 
 def extra_words(a: Title, b: Title, rules: Rules) -> tuple[list[str], list[str]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import ahocorasick_rs
+
 #: Signs that only ever begin a list item; "\uf0b7" and its like are "•" by now.
 _SIGNS = "•●▪■◆◦○‣►▶➢➤⮚✓✔✅❖⁃∙➡👉⚫🔹🔸▸❑❏"
 _LEADING = re.compile(
@@ -57,6 +59,9 @@ _MODIFIERS = frozenset(
 _HEAD = "|".join(sorted(map(re.escape, _HEADS), key=lambda head: (-len(head), head)))
 _HEAD_HERE = re.compile(rf"(?:{_HEAD})(?![a-z])")
 _HEAD_THEN_SIGN = re.compile(rf"(?:{_HEAD})(?=[•●▪·0-9]|- [A-Z])")
+#: One pass of an automaton says whether that pattern, a whole scan with 50 branches, can match.
+_HEAD_FINDER = ahocorasick_rs.AhoCorasick(_HEADS)
+_BEHIND_HEAD = frozenset("•●▪·0123456789-")
 #: Sites that flatten the page begin it with the head of their own form, which has a second one.
 _OPENING = re.compile(r"\A(Roles & Responsibilities) ?(?=[^\s:])")
 _SECOND = re.compile(r" Requirements(?<=[a-z.!?;:)] Requirements) (?=[A-Z0-9•·])")
@@ -112,17 +117,23 @@ def restore_lines(text: str) -> tuple[str, dict[str, int], bool]:
     """
     Return the text with lost line breaks put back, how many of each sort, and whether it changed.
 
-    The counts are of `glued_heads` and `glued_lines`. Spaces come out single, which is no change.
+    The counts are of `glued_heads`, `glued_lines`, `tokens` and `buttons`. Spaces come out single,
+    which is no change.
     """
     if "\xa0" in text:
         text = _GAP.sub(_gap, text)
+    tokens = buttons = 0
     if "#" in text:
-        text = _EMPTY.sub(" ", _TOKEN.sub(_token_gap, text))
+        text, tokens = _TOKEN.subn(_token_gap, text)
+        text = _EMPTY.sub(" ", text)
     spaced = text = _single_spaces(text)
-    text = _BUTTONS.sub("", text) if "Show " in text else text
+    if "Show " in text:
+        text, buttons = _BUTTONS.subn("", text)
     text = _ESCAPED_QUOTE.sub("", text) if "\\" in text else text
     text, opened = _OPENING.subn(r"\1\n", text)
-    text, heads = _HEAD_THEN_SIGN.subn(_after, text)
+    heads = 0
+    if _has_head_before_sign(text):
+        text, heads = _HEAD_THEN_SIGN.subn(_after, text)
     text, glued, lines = _part_glued(text)
     heads += opened + glued
     if opened and "\nRequirements\n" not in text:
@@ -134,8 +145,18 @@ def restore_lines(text: str) -> tuple[str, dict[str, int], bool]:
     broken, made = _GLUED_ITEM.subn("\n- ", text)
     if made > _SEVERAL:
         text, lines = broken, lines + made
-    counts = {"glued_heads": heads, "glued_lines": lines}
+    counts = {
+        "glued_heads": heads,
+        "glued_lines": lines,
+        "tokens": tokens,
+        "buttons": buttons,
+    }
     return text, {name: count for name, count in counts.items() if count}, text != spaced
+
+
+def _has_head_before_sign(text: str) -> bool:
+    heads = _HEAD_FINDER.find_matches_as_indexes(text, overlapping=True)
+    return any(text[end : end + 1] in _BEHIND_HEAD for _, _, end in heads)
 
 
 def _single_spaces(text: str) -> str:

@@ -126,7 +126,9 @@ _WORDS: tuple[tuple[str, str], ...] = (
      r"next steps?|additional information|other information|work environment|travel|"
      r"seniority level|industr(?:y|ies)|job function|date posted|posted on"),
 )  # fmt: skip
-_KINDS = tuple((kind, re.compile(rf"(?:{words})", re.IGNORECASE)) for kind, words in _WORDS)
+#: For heads in lower case: without IGNORECASE an alternative is refused by its first letter.
+#: The group that matched is the place of the kind in _WORDS.
+_KINDS = re.compile("|".join(f"({words})" for _, words in _WORDS))
 _RIM = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
 _FOOTER = re.compile(
@@ -186,14 +188,17 @@ def find_sections(text: str) -> list[Section]:
     kind, start, at, last = _OTHER, 0, 0, 0
     for line in text.split("\n"):
         end = at + len(line)
-        found = head_kind(line) if line else None
+        found = None
+        # Most lines can be told from a head by a glance.
+        if line and (end - at <= _HEAD_CHARS or ":" in line[: _HEAD_CHARS + 1]):
+            found = head_kind(line) if line[0] != "-" or ":" in line else None
         if found == BOILERPLATE and at * _FOOT < len(text):
             found = None
         if found is not None and found != kind:
             _close(spans, kind, start, last)
             kind, start = found, at
         last = end if line else last
-        if kind != BOILERPLATE and _any_between(suspects, at, end):
+        if kind != BOILERPLATE and suspects and _any_between(suspects, at, end):
             for a, b in _footers(line, at, suspects):
                 _close(spans, kind, start, a)
                 spans.append(Section(BOILERPLATE, a, b))
@@ -232,15 +237,13 @@ def head_kind(line: str) -> str | None:
         return None
     if not colon and line[-1] in ".,;" and not front.isupper():
         return None
-    return _kind_named(head)
+    return _kind_named(head.lower())
 
 
 @lru_cache(maxsize=16_384)  # ads share their heads
 def _kind_named(head: str) -> str | None:
-    for kind, words in _KINDS:
-        if words.fullmatch(head):
-            return kind
-    return None
+    found = _KINDS.fullmatch(head)
+    return _WORDS[found.lastindex - 1][0] if found and found.lastindex else None
 
 
 def _suspect_positions(text: str) -> list[int]:

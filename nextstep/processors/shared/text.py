@@ -26,6 +26,7 @@ from nextstep.processors.shared.markup import html_to_text, looks_like_markup, s
 
 __all__ = [
     "CAP",
+    "TEXT_CHANGES",
     "CleanText",
     "clean_line",
     "clean_text",
@@ -35,6 +36,10 @@ __all__ = [
     "normalize_whitespace",
 ]
 
+#: What `changes` of a text may name; docs/ingest.md says what each means.
+TEXT_CHANGES = (
+    "html", "unescaped", "encoding", "bullets", "glued_heads", "glued_lines", "tokens", "buttons",
+)  # fmt: skip
 #: Most characters of a title, company, place or other field of one line. Source: decisions.md 7.
 CAP = 300
 #: A field is cut to so many characters before any work; only junk is longer.
@@ -45,7 +50,7 @@ _ANY_ELEMENT = re.compile(r"</?[A-Za-z][A-Za-z0-9]{0,9}(?:\s[^<>]*|/)?>")
 
 
 class CleanText(msgspec.Struct, frozen=True):
-    """`changes`: html, unescaped, encoding, bullets, glued_heads, glued_lines where they apply."""
+    """`changes` maps those of TEXT_CHANGES that apply to True or to how often they did."""
 
     text: str
     changes: dict[str, int | bool]
