@@ -1,6 +1,7 @@
 """
 How fast extract is: the bare automaton scan, skills and tools alone, and the whole stage; beside
-them flashtext with the same written forms (where it is installed: pip install flashtext).
+them flashtext and spaCy's PhraseMatcher with the same written forms (those that are installed:
+pip install 'nextstep[bench]').
 
     python bench/extract.py --corpus corpus.sqlite3 --rows 1000
 
@@ -127,6 +128,9 @@ def measure(kit: Kit, rows: Sequence[EntityRow], rounds: int) -> dict[str, float
         ways["flashtext, forms only"] = lambda: [
             processor.extract_keywords(fold(text).text, span_info=True) for text in texts
         ]
+    if importlib.util.find_spec("spacy"):
+        find = _phrase_matcher(kit)
+        ways["spaCy PhraseMatcher, forms only"] = lambda: [find(text) for text in texts]
     # flashtext's tree of dictionaries would slow the collector for all of them.
     gc.collect()
     gc.freeze()
@@ -146,6 +150,20 @@ def _flashtext(kit: Kit) -> Any:
         if pattern.forms and not pattern.pad:
             processor.add_keyword(text)
     return processor
+
+
+def _phrase_matcher(kit: Kit) -> Callable[[str], object]:
+    """Return a blank pipeline's PhraseMatcher over lower-cased words; it takes no rules either."""
+    nlp = importlib.import_module("spacy").blank("en")
+    nlp.max_length = 10_000_000
+    matcher = importlib.import_module("spacy.matcher").PhraseMatcher(nlp.vocab, attr="LOWER")
+    forms = [
+        text
+        for text, pattern in zip(kit.matcher.texts, kit.matcher.patterns, strict=True)
+        if pattern.forms and not pattern.pad
+    ]
+    matcher.add("form", list(nlp.tokenizer.pipe(forms)))
+    return lambda text: matcher(nlp.make_doc(text))
 
 
 def _stage(kit: Kit, rows: Sequence[EntityRow]) -> object:

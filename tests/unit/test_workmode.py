@@ -46,7 +46,7 @@ TEXTS = [
     ("A home office stipend and a Work from home allowance: 1200 kr", ""),
     ("Knowledge of distributed systems and virtual machines", ""),
     ("Visits to client on-site locations; in-person meetings", ""),
-    ("Flexible hours, remote work options and 30 days of holiday", ""),
+    ("Flexible hours, remote work options and 30 days of holiday", "remote"),
     ("Arbeitsplatz im Büro mit höhenverstellbaren Tischen", ""),
     ("Microsoft Office and a friendly team", ""),
     ("", ""),

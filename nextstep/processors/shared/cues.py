@@ -8,6 +8,8 @@ Source: issue 5 item 2.
 
 from __future__ import annotations
 
+from itertools import product
+
 #: A welcome skill follows: "ideally with Scala".
 WELCOME_BEFORE = (
     "ideally", "preferably", "bonus points", "bonus if", "bonus for", "plus if", "extra points",
@@ -80,4 +82,37 @@ NEGATED_AFTER = (
     "unnecessary", "not expected", "nicht erforderlich", "nicht notwendig", "nicht notig",
     "pas necessaire", "pas requis", "pas requise", "niet nodig", "niet vereist",
     "no es necesario", "no es necesaria", "no necesario", "nao e necessario",
+)  # fmt: skip
+
+_WHO = (
+    "companies", "customers", "clients", "investors", "brands", "startups", "start-ups", "firms",
+    "businesses", "retailers", "organizations", "organisations", "names", "employers",
+)  # fmt: skip
+_LINK = ("like", "such as", "including", "include", "includes", "like:", "include:", ":")
+
+#: Firms follow, not tools: "customers include Asana, Box".
+FIRMS = (
+    *(f"{who}{'' if link == ':' else ' '}{link}" for who, link in product(_WHO, _LINK)),
+    "trusted by", "backed by", "funded by", "acquired by", "used by", "just like", "veterans of",
+    "alumni of", "alums from", "founders of", "co-founders of", "creators of", "partnership with",
+    "partnered with", "people from", "engineers from", "formerly at", "worked at",
+    "investment from",
+)  # fmt: skip
+
+_KNOWN = (
+    "experience", "experienced", "familiarity", "familiar", "proficiency", "proficient",
+    "knowledge", "expertise", "skilled", "fluent", "fluency", "skills", "competence",
+)  # fmt: skip
+_THINGS = ("tools", "languages", "frameworks", "libraries", "technologies", "platforms", "software")
+
+#: Something used or known follows: "written in Go", "experience with Ruby", "tools such as Consul".
+USED_BEFORE = (
+    *(f"{known} {link}" for known, link in product(_KNOWN, ("with", "in", "of", "using"))),
+    *(f"{things} {link}" for things, link in product(_THINGS, ("such as", "like", "e.g.",
+    "(e.g."))),
+    "written in", "programming in", "coding in", "developed in", "built in", "built with",
+    "code in",
+    "implemented in", "primarily in", "mostly in", "developing in", "framework", "erfahrung mit",
+    "kenntnisse in", "erfahrung in", "expérience avec", "experiencia con", "conocimientos de",
+    "ervaring met", "kennis van", "conoscenza di", "experiência com", "conhecimento em",
 )  # fmt: skip

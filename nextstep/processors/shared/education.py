@@ -24,6 +24,7 @@ from nextstep.processors.shared.education_words import (
     NO_LEVEL,
     PREFERRED,
     PREFERRED_HEADING,
+    PREFERS_THIS,
     REQUIRED,
     TRIED,
 )
@@ -96,6 +97,8 @@ def _is_preferred(text: str, start: int, end: int) -> bool:
     after = NEXT_LEVEL.split(after)[0]
     if "(" in after:
         after = re.sub(r"^\s*\([^()]*\)", " ", after)  # "Bachelor's (Master's preferred)"
+    if PREFERS_THIS.search(before):
+        return True
     if REQUIRED.search(before) and not PREFERRED.search(after[:60]):
         return False
     near = re.split(r",\s|\bor\b|\band\b", after)[0] if REQUIRED.search(after) else after

@@ -22,7 +22,8 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\bensino\s+m[ée]dio\b|\bsegundo\s+grau\b|\bdiploma\s+di\s+(?:maturit[àa]|scuola)\b|"
          r"\bmatric\b|\bhsc\b|\bsenior\s+certificate\b|\bleaving\s+certificate\b|"
          r"\bmittlere\s+reife\b|\brealschul\w*", CASELESS, 0.93),
-        ("phd", r"\bph\.?\s?d\.?s?(?![a-z])|\bdoctora(?:te|l)s?\b(?:\s+degree)?|\bd\.?phil\b|"
+        ("phd", r"\bph\.?\s?d\.?s?(?![a-z])(?:\s+degrees?\b)?|\bdoctora(?:te|"
+        r"l)s?\b(?:\s+degree)?|\bd\.?phil\b|"
         r"\bdoctorado\b|\bdoutorado\b|"
          r"\bdoctorat\b|\bdottorato\b|\bpromotion\s+(?:in|im|abgeschlossen)|"
          r"\babgeschlossene\s+promotion\b|\bpromoviert\w*|\bdoktorgrad\b|"
@@ -36,9 +37,11 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"(?<=bachelor oder )master\b|(?<=bachelor- oder )master\w*|"
          r"(?<=bachelor- und )master\w*|(?<=bachelor und )master\w*|(?<=bachelor of )master\b|"
          r"(?<=bachelor and )master\b|(?<=bachelors or )masters?\b|(?<=bachelors/)masters?\b|"
-         r"\bmasterstudium\b|\bmasterabschluss\b|\bmasteropleiding\b|\bm\.?b\.?a\b|"
+         r"(?<=licence/)master\b|(?<=bs/)m[as]\b|(?<=ba/)m[as]\b|(?<=bs or )m[as]\b|"
+         r"(?<![-\w])m\.?[as]\.?\s*/\s*m\.?[as]\b\.?|"
+         r"\bmasterstudium\b|\bmasterabschluss\b|\bmasteropleiding\b|\bm\.?b\.?a\b(?:\s+degree)?|"
          r"(?<![-.])\bm\.?\s?sc?\.?\b(?!\s?/\s?ms\b)(?=\s*(?:/|,|or\b|degree|in\b|\(|&|and\b))|"
-         r"\bm\.?sc\.?(?![a-z])|\bm\.?phil\b|\bm\.?eng\b|\bm\.?tech\b|"
+         r"\bm\.?sc\.?(?![a-z])(?:\s+degree)?|\bm\.?phil\b|\bm\.?eng\b|\bm\.?tech\b|"
          r"\bpost[\s-]?graduate\w*(?:\s+degree)?\b|\bgraduate[\s-]+(?:level\s+)?degree\b|"
          r"\badvanced\s+(?:academic\s+)?degree\b|"
          r"\bm[áa]ster\s+(?:en|universitario)\b|\bm[áa]ster\b(?=\s*(?:,|o\b|/|y\b|u\b))|"
@@ -49,19 +52,28 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\bhbo\s?/\s?wo\b|\bdiplom(?:ingenieur|studium|abschluss)?\b(?=\s*(?:oder|in\b|,|/|"
          r"\())|\bmagister\b", CASELESS, 0.93),
         ("bachelor", r"\bbachelor(?:['’]?s|s['’])?(?:[\s-]*(?:degree|level|studies|abschluss|"
-        r"grad))?\b|\bbaccalaureate\b|\bb\.\s?(?:s|a|e|sc|eng|tech|com)\b\.?|\bbsc\b|"
+        r"grad))?\b|\bbaccalaureate\b|\bb\.\s?(?:s|a|e|sc|eng|tech|com)\b\.?|\bbsc\b(?!-)|"
         r"\bb\.?tech\b|\bbeng\b|\bbcom\b|"
          r"\bb\.?[as]c?\.?(?=\s*(?:/|or|degree|in\b|and)\s*(?:m\.?[as]|degree|"
          r"[a-z]+\s+(?:science|engineering)|computer|a\b))|"
          r"\bundergraduate(?:\s+(?:degree|level))\b|\bunder\s?graduate\s+degree\b|"
          r"\bfour(?:\s*\(\s?4\s?\))?[\s-]year\s+(?:college\s+|university\s+)?degree\b|"
          r"\b4[\s-]year\s+(?:college\s+|university\s+)?degree\b|"
-         r"\bfirst\s+degree\b|\bb\.?[as]\.?\s*(?:/|or)\s*b\.?[as](?:c\.?|\b)|\bhonou?rs\s+degree\b|\blicenciatur[ao]\b|\bgrado\s+(?:en|"
+         r"\bfirst\s+degree\b|\bb\.?[as]\.?\s*(?:/|or)\s*b\.?[as](?:c\.?|\b)|"
+         r"\bhonou?rs\s+degree\b|\blicenciatur[ao]\b|\bgrado\s+(?:en|"
          r"universitario|superior\s+universitario)\b|\bgraduação\b|\bensino\s+superior\b|"
          r"\bsuperior\s+completo\b|\btitulaci[óo]n\s+universitaria\b|"
          r"\blaurea\b(?!\s+(?:magistrale|specialistica))(?:\s+triennale)?|\blaureat[oaie]\b|"
-         r"\blaureand[oaie]\b|\blicence\s+(?:en|professionnelle)\b|\bbac\s?\+\s?[34]\b|\bhbo\b(?:[\s-]+diploma)?|"
+         r"\blaureand[oaie]\b|\blicence\s+(?:en|professionnelle)\b|\bbac\s?\+\s?[34]\b|"
+         r"\bhbo\b(?:[\s-]+diploma)?|"
          r"\bfachhochschul\w*", CASELESS, 0.95),
+        # A degree beside a diploma or a higher degree is a level of its own.
+        ("bachelor", r"\bdegree\b(?=\s*/\s*(?:master|ph\.?d)|\s*(?:/|,|"
+        r"or)\s*(?:an?\s+)?(?:polytechnic\s+)?"
+        r"diploma|\s*\(\s*(?:preferably|ideally)\s+(?:an?\s+)?(?:master|m\.?sc|ph\.?d))|"
+        r"\blicence(?=\s*/\s*master)|\buniversity\s+degree\b(?=\s*(?:and|or|/|"
+        r"and/or)\s*(?:an?\s+)?(?:master|"
+        r"post|ph\.?d))|\bdegree\b(?=\s*\((?:and|or)\s+(?:above|higher)\))", CASELESS, 0.85),
         ("associate", r"\bassociate(?:['’]?s|s['’])?[\s-]+degree\b|\bfoundation\s+degree\b|"
         r"\b(?:polytechnic\s+|advanced\s+|higher\s+|national\s+)?diploma\b(?!\s+(?:supplement|"
         r"thesis))|\bhnd\b|\bhnc\b|\bbts\b|\bdut\b|\bbac\s?\+\s?2\b|"
@@ -81,8 +93,13 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\bberufslehre\b", CASELESS, 0.9),
         ("bachelor", r"\b(?:university|college|academic|uni|relevant|technical|quantitative|"
         r"tertiary|higher|stem|science|engineering|"
-         r"numerate|related|numerical|scientific|analytical)\s+(?:or\s+\w+\s+)?(?:degree|"
-         r"education\s+degree)\b|\bdegree[\s-]+(?:in|or\s+equivalent|level|educated|qualified|"
+         r"numerate|related|numerical|scientific|analytical|business|finance|any|recogni[sz]ed|"
+         r"good|"
+        r"accredited|cs|computer\s+science)\s+(?:or\s+\w+\s+)?(?:degree|"
+         r"education\s+degree)\b|\b(?:university|college)\s+graduates?\b|"
+         r"\bformaci[óo]n\s+superior\b|"
+        r"\bdegree[\s-]+(?:in|or\s+(?:equivalent|related|similar|higher|above)|level|educated|"
+        r"qualified|"
          r"holder|required|preferred)\b|"
          r"\beducated\s+to\s+degree\b|\b(?:abgeschlossenes|erfolgreich\s+abgeschlossenes|"
          r"ein)\s+(?:\w+\s+)?(?:(?:hochschul|universit[äa]ts)?studium)\b|"
@@ -131,17 +148,27 @@ NO_LEVEL = re.compile(
     r"s?arbeit|and|black\s+belt|node|brand|records|electrician|technician|services)\b|"
     r"\bmasterarbeit\w*|\bbachelorarbeit\w*|\bmasterand\w*|\bmasterthesis\b|"
     r"\bbachelor[\s-]*(?:thesis|arbeit)\b|"
-    r"\b(?:high|great|significant|certain|large|some|any|greater|higher|varying|first|360|180|"
+    r"\b(?:high|great|significant|certain|large|some|greater|higher|varying|first|360|180|"
     r"90|\d+)[\s-]*degrees?(?:\s+of)?\b(?!\s+in\s+(?:computer|engineering))|\bdegrees?\s+of\b|"
+    r"\bbsc-\w+|\((?-i:MSC|BSC)\)|"
+    r"\bph\.?d\.?s?['’]?s?\s+(?:scientists?|researchers?|economists?|engineers?|colleagues|"
+    r"experts?|team|mathematicians?|"
+    r"statisticians?)\b|\b(?:bunch|group|team|mix)\s+of\s+[^.\n]{0,24}?\bph\.?d['’]?s?\b|"
+    r"\bmasters?\s+students?\b|"
+    r"\b(?:ceo|cto|founders?|co-?founders?)\s+(?:has|have|"
+    r"holds?)\s+(?:an?\s+)?(?:\w+\s+){0,3}degrees?\b|"
+    r"\b(?:undergraduate|subsequent)\s+degree(?:\(s\))?\s+class\b|"
     r"\bdegree\s+(?:celsius|centigrade)\b|"
     r"\b(?:highest|utmost|fair)\s+degree\b|\bdegree\s+to\s+which\b|"
     r"\bMS[\s-]*(?:Office|SQL|Excel|Word|Access|Project|Dynamics|Azure|Power\w*|Teams|Outlook|"
     r"Windows|Visio|Suite|Fabric|365|BI)\b|"
-    r"\bmaster\s+(?:the|your|our|new|a|this|complex)\b|\bmasters\s+of\s+(?:\w+\s+)?(?:many|their|its|the|our|different)\b|\bto\s+master\b|"
+    r"\bmaster\s+(?:the|your|our|new|a|this|complex)\b|\bmasters\s+of\s+(?:\w+\s+)?(?:many|their|"
+    r"its|the|our|different)\b|\bto\s+master\b|"
     r"\bmaster\s+of\s+(?:ceremonies|your)\b|\bhigh[\s-]school\s+(?:students?|teachers?|age)\b|"
     r"\bsecondary\s+school\s+(?:students?|teachers?|pupils)\b|\b(?:fellow|other|our|with|"
     r"team\s+of|among|of|many|several|\d+\+?)\s+ph\.?d\.?s\b(?!\s+degree)|"
-    r"\bph\.?d\.?\s+students?\s+(?:and|in\s+our)\b|\bph\.?d\.?\s*/\s*\w+\.?\s+students?\b|\bcollege\s+(?:savings|tuition|fund)\b|"
+    r"\bph\.?d\.?\s+students?\s+(?:and|in\s+our)\b|\bph\.?d\.?\s*/\s*\w+\.?\s+students?\b|"
+    r"\bcollege\s+(?:savings|tuition|fund)\b|"
     r"\btuition\b[^.\n]{0,30}\bdegree\b|"
     r"\bmba\s+(?:recruit\w*|program\s+for\s+employees)\b|\bbig\s+data\s+hadoop\b|"
     r"\bstudent\s+loan\b|\bdiplomat\w*|\bdiplomacy\b"
@@ -150,16 +177,21 @@ NO_LEVEL = re.compile(
 )  # fmt: skip
 
 PREFERRED = re.compile(
-    r"\b(?:preferred|preferably(?!\s+(?:in|with|from|a\s+\w+\s+in)\b)|prefer|nice\s+to\s+have|"
+    r"\b(?:preferred|preferably(?!\s+(?:in|with|from|a\s+\w+\s+in)\b)|preferable|prefer|"
+    r"nice\s+to\s+have|"
     r"(?:is|are|be|as)?\s*a\s+(?:strong\s+|big\s+|definite\s+|huge\s+)?plus|bonus|desirable|"
     r"desired|advantage\w*|an?\s+asset|ideally(?!\s+(?:in|with|from)\b)|"
-    r"beneficial|welcome|von\s+vorteil|wünschenswert|idealerweise|gern(?:e)?\s+(?:auch|mit)|"
+    r"beneficial|welcome|von\s+vorteil|wünschenswert|idealerweise(?!\s+(?:mit|in|im|aus)\b)|"
+    r"gern(?:e)?\s+(?:auch|mit)|"
     r"un\s+plus|atout|souhait\w+|apprécié\w*|valorable|deseable|se\s+valora\w*|valora\w+|"
     r"een\s+pr[ée]|pluspunt|gradit[oa]|preferibil\w+|preferenzial\w+|"
     r"costituisce|diferencial|desejável|not\s+(?:required|necessary|essential)|optional)\b|"
     r"\bpreferred\b",
     re.IGNORECASE,
 )
+
+#: Right before a level: that very level is only welcome.
+PREFERS_THIS = re.compile(r"\bpreferabl[ey]\s*:?\s*(?:an?\s+)?(?:\w+\s+)?$", re.IGNORECASE)
 
 REQUIRED = re.compile(
     r"(?<!not\s)\b(?:required|must|minimum|at\s+least|essential|mandatory|necessary|erforderlich|"
@@ -190,7 +222,8 @@ EDGE_AFTER = re.compile(
 
 #: "Bachelor's in statistics, Master's preferred": the wish is for the second alone.
 NEXT_LEVEL = re.compile(
-    r"(?:[,;(.]|\s[-–])\s*(?:an?\s+|and\s+|with\s+an?\s+)?(?=master|ph\.?d|mba|advanced|doctor|graduate|"
+    r"(?:[,;(.]|\s[-–])\s*(?:an?\s+|and\s+|with\s+an?\s+)?(?=master|ph\.?d|mba|advanced|doctor|"
+    r"graduate|"
     r"m\.?sc)",
     re.IGNORECASE,
 )

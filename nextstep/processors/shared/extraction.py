@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from nextstep.processors.shared.calibration import calibrated
 from nextstep.processors.shared.concepts import Taxonomies, TitleConcept
 from nextstep.processors.shared.education import education_of
 from nextstep.processors.shared.employment import employment_of
@@ -146,7 +147,7 @@ def extract(job: ExtractIn, kit: Kit) -> Extraction:
     experience = experience_of(text, spots)
     education = education_of(text, spots)
     employment = employment_of(job.employment_type, job.title, text, spots)
-    skills, tools = extract_skills_tools(text, job.sections, kit.matcher)
+    skills, tools = extract_skills_tools(text, job.sections, kit.matcher, job.company)
     title_spans = (span(TITLE, job.title, *title.span),) if title.span[1] else ()
     found: dict[str, tuple[Sequence[Span], float]] = {
         "title": (title_spans, title.confidence),
@@ -186,7 +187,7 @@ def extract(job: ExtractIn, kit: Kit) -> Extraction:
         ),
         language=job.language or None,
         evidence={name: list(spans) for name, (spans, _) in found.items() if spans},
-        confidence={name: sure for name, (spans, sure) in found.items() if spans},
+        confidence={name: calibrated(name, sure) for name, (spans, sure) in found.items() if spans},
     )
 
 

@@ -18,11 +18,13 @@ from typing import Any
 
 import msgspec
 
+from nextstep.processors.shared.calibration import calibrated
 from nextstep.processors.shared.candidates import Candidate, Hits, collect
 from nextstep.processors.shared.concepts import Concept
+from nextstep.processors.shared.firms import firm_key, firm_spans, is_inside
 from nextstep.processors.shared.folding import Folded, fold
 from nextstep.processors.shared.scopes import find_scopes
-from nextstep.processors.shared.taxonomy import Group, Matcher
+from nextstep.processors.shared.taxonomy import Cue, Group, Matcher
 
 #: A mention below it is left out.
 THRESHOLD = 0.5
@@ -39,6 +41,7 @@ _BELIEVED_ELSE = 0.95
 _BY_LIST = 0.85
 _BY_CONTEXT = 0.8
 _BY_OTHER_MENTION = 0.75
+_BY_LEAD = 0.7
 
 #: Sections that speak of the employer or the law, not of the work; names there say less.
 _ASIDE = frozenset({"about", "benefits", "boilerplate", "company", "eeo", "legal", "apply"})
@@ -49,6 +52,14 @@ _PREFERRED_SECTIONS = frozenset({"preferred", "nice_to_have", "optional"})
 _BETWEEN_NEIGHBOURS = re.compile(
     r"[\s,;/|&+*()\[\]:\"'-]*"
     r"(?:(?:and/or|and|or|und|oder|et|ou|y|e|o|en|of|plus|sowie|as well as|also)\b[\s(\"'-]*)?"
+)
+
+
+#: What may follow a name that only "experience with" speaks for: nothing that it leads in.
+_CLOSED = re.compile(
+    r"\s*(?:$|[\n.,;:!?)(/]|(?:and|or|und|oder|et|y|o|e|is|are|preferred|required|experience|"
+    r"a plus|"
+    r"programming|skills)\b)"
 )
 
 
@@ -99,10 +110,13 @@ class Value(msgspec.Struct, frozen=True):
 Section = Mapping[str, Any]
 
 
-def find_mentions(text: str, matcher: Matcher, sections: Sequence[Section] = ()) -> list[Mention]:
+def find_mentions(
+    text: str, matcher: Matcher, sections: Sequence[Section] = (), company: str = ""
+) -> list[Mention]:
     """
     Return the mentions in a text, by start; no two overlap, negated ones are left out.
 
+    Tools that only name a firm are left out too: a customer, or the employer `company` itself.
     The time is linear in the text's length, whatever it holds.
     """
     folded = fold(text)
@@ -112,6 +126,7 @@ def find_mentions(text: str, matcher: Matcher, sections: Sequence[Section] = ())
     rated = _longest(_rated(folded, hits, matcher))
     scopes = find_scopes(folded.text, hits.cues, _spans(folded, sections, _PREFERRED_SECTIONS))
     asides = _spans(folded, sections, _ASIDE)
+    firms, employer = firm_spans(folded, hits.cues), firm_key(company)
     may_negate, may_prefer = scopes.may_negate, bool(scopes.welcome)
     mentions = []
     for candidate, believed in rated:
@@ -119,17 +134,27 @@ def find_mentions(text: str, matcher: Matcher, sections: Sequence[Section] = ())
         if may_negate and scopes.is_negated(start, end):
             continue
         concept = matcher.concepts[candidate.form.concept]
+        if concept.group == "tool" and (
+            (firms and is_inside(start, end, firms)) or folded.text[start:end] == employer
+        ):
+            continue
         confidence = round(believed, 3)
         if asides and any(first <= start < last for first, last in asides):
             confidence = 0.0 if concept.kind in _ASIDE_KINDS else round(believed * _ASIDE_FACTOR, 3)
         if confidence >= THRESHOLD:
             preferred = may_prefer and scopes.is_preferred(start, end)
-            mentions.append(_mention(folded, (start, end), concept, confidence, preferred))
+            sure = calibrated(rule_of(concept.group, concept.kind), confidence)
+            mentions.append(_mention(folded, (start, end), concept, sure, preferred))
     return mentions
 
 
+def rule_of(group: Group, kind: str) -> str:
+    """Return the name under which mentions of a kind are calibrated."""
+    return "tool" if group == "tool" else f"skill {kind}"
+
+
 def extract_skills_tools(
-    text: str, sections: Sequence[Section], matcher: Matcher
+    text: str, sections: Sequence[Section], matcher: Matcher, company: str = ""
 ) -> tuple[list[Value], list[Value]]:
     """
     Return the skills and the tools that a description names, each by first start, then name.
@@ -137,9 +162,10 @@ def extract_skills_tools(
     Args:
         text: description_clean.
         sections: `[{kind, start, end}]` of that text; may be empty.
+        company: the employer; its own name is no tool.
     """
     groups: dict[str, dict[str, list[Mention]]] = {"skill": {}, "tool": {}}
-    for mention in find_mentions(text, matcher, sections):
+    for mention in find_mentions(text, matcher, sections, company):
         groups[mention.group].setdefault(mention.concept, []).append(mention)
     skills, tools = (_values(groups[group].values()) for group in ("skill", "tool"))
     return skills, tools
@@ -175,6 +201,7 @@ def _rated(folded: Folded, hits: Hits, matcher: Matcher) -> list[Rated]:
         return sure
     listed = _listed(folded.text, sure, doubtful, matcher)
     named = {candidate.form.concept for candidate, _ in sure}
+    leads = {end for _, end, cue in hits.cues if cue is Cue.LEAD}
     rated = list(sure)
     for candidate in doubtful:
         confidence = 0.0
@@ -184,6 +211,8 @@ def _rated(folded: Folded, hits: Hits, matcher: Matcher) -> list[Rated]:
             confidence = _BY_CONTEXT
         elif candidate.form.concept in named:
             confidence = _BY_OTHER_MENTION
+        elif leads and _is_led(folded.text, candidate, leads):
+            confidence = _BY_LEAD
         if confidence:
             rated.append((candidate, confidence))
     return rated
@@ -259,6 +288,15 @@ def _joins(gap: str) -> bool:
 def _is_technical(candidate: Candidate, matcher: Matcher) -> bool:
     concept = matcher.concepts[candidate.form.concept]
     return concept.group == "tool" or concept.kind == "technical"
+
+
+def _is_led(text: str, candidate: Candidate, leads: set[int]) -> bool:
+    """Whether the name, in its own capitals, is all that "experience with" is said of."""
+    return (
+        bool(candidate.form.exact)
+        and candidate.start - 1 in leads
+        and _CLOSED.match(text, candidate.end) is not None
+    )
 
 
 def _has_context(candidate: Candidate, terms: list[tuple[int, int, int]]) -> bool:

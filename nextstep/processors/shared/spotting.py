@@ -44,7 +44,8 @@ WORDS: dict[str, str] = {
     "four-year*|four year*|4-year*|4 year*|first degree|honours*|honors*|licenciat*|grado*|"
     "graduação*|ensino*|superior*|"
     "titulaci*|laurea*|licence*|bac+*|bac +*|hbo*|fachhochschul*",
-    "degree": "*degree*|*studium*|*abschluss*|college ed*|university ed*|college grad*|"
+    "degree": "*degree*|formación sup*|formacion sup*|university grad*|*studium*|*abschluss*|"
+    "college ed*|university ed*|college grad*|"
     "postsecondary*|post-secondary ed*|tertiary ed*|"
     "formation sup*|diplôme univ*|estudios*|graduad*|universitaire*|cursando|formação*|"
     "högskole*|akademisk*",

@@ -28,10 +28,12 @@ from nextstep.processors.shared.concepts import (
     digest_of,
 )
 from nextstep.processors.shared.cues import (
+    FIRMS,
     NEEDED,
     NEGATED_AFTER,
     NEGATED_BEFORE,
     NEGATED_IF_NEEDED,
+    USED_BEFORE,
     WELCOME,
     WELCOME_AFTER,
     WELCOME_BEFORE,
@@ -67,6 +69,10 @@ class Cue(IntEnum):
     NEGATED_AFTER = 5
     NEGATED_IF_NEEDED = 6
     NEEDED = 7
+    #: A list of firms follows.
+    FIRMS = 8
+    #: A name of something used or known follows: it need not be a word of the language.
+    LEAD = 9
 
 
 class Form(msgspec.Struct, frozen=True, gc=False):
@@ -223,7 +229,7 @@ def _add_surface(
         versions=letters >= _VERSIONED_LETTERS and concepts[index].group == "tool",
         open_end=open_end,
     )
-    for variant in sorted(set(_variants(text))):
+    for variant in sorted(set(variants(text))):
         for pattern, pad in _padded(variant):
             draft = drafts[pattern]
             draft.pad = pad
@@ -245,7 +251,7 @@ def _refuse_clash(one: Form, other: Form, concepts: tuple[Concept, ...], text: s
     )
 
 
-def _variants(text: str) -> Iterator[str]:
+def variants(text: str) -> Iterator[str]:
     """Yield the folded text with hyphens, slashes and `and` written the other usual ways."""
     yield text
     if " " in text:
@@ -284,6 +290,8 @@ def _add_cues(drafts: defaultdict[str, _Draft]) -> None:
         (NEGATED_AFTER, Cue.NEGATED_AFTER),
         (NEGATED_IF_NEEDED, Cue.NEGATED_IF_NEEDED),
         (NEEDED, Cue.NEEDED),
+        (FIRMS, Cue.FIRMS),
+        (USED_BEFORE, Cue.LEAD),
     )
     for phrases, cue in groups:
         for phrase in phrases:

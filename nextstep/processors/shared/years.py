@@ -18,6 +18,7 @@ import msgspec
 from nextstep.processors.shared.spans import DESCRIPTION, Span, confidence, span
 from nextstep.processors.shared.spotting import BIT, Spot, spot, windows
 from nextstep.processors.shared.years_words import (
+    ASKED_AFTER,
     CANDIDATE,
     COMPANY,
     DEMAND,
@@ -159,6 +160,8 @@ def _unnamed(match: re.Match[str], before: str, after: str, demanded: bool) -> f
     """Rate years beside which no word of experience stands: "5+ years in sales"."""
     if match["unit"][0] in "mM" and match["unit"][1:3].lower() in ("on", "oi", "es", "aa"):
         return 0.0  # months are a contract's, a visa's or a notice's unless experience is named
+    if ASKED_AFTER.match(after):
+        return 0.8
     starts_line = not before.strip(" \t-–*•·+>:()")
     open_or_range = match["plus"] or match["b"]
     if (open_or_range or starts_line) and WORKING.match(after):

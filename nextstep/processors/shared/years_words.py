@@ -85,8 +85,10 @@ UNIT = (
 
 YEARS = re.compile(
     rf"(?:(?<![\dA-Z,/$€£_])(?<!\d\.)(?=\d)|"
+    # "abilities8+ years": two lines of a source glued together.
+    rf"(?<=[a-z]{{4}})(?=\d{{1,2}}\s?\+?\s?(?:years?|yrs)\b)|"
     rf"\b(?=[^\W\d]))(?P<a>{NUMBER})\s?(?:\(\s?\d{{1,2}}\s?\))?\s?(?P<plus>\+|plus\b)?"
-    rf"(?:\s?(?P<unit1>years?|yrs?)?\s?(?:-|–|—|−|‑|/|to|bis|à|a|tot|or|ou|o|oder|of|and|y|e)\s?"
+    rf"(?:\s?(?P<unit1>years?|yrs?)?\s?(?:-|–|—|−|‑|/|to|bis|à|a|ai|tot|or|ou|o|oder|of|and|y|e)\s?"
     rf"(?P<b>{NUMBER})\s?(?:\(\s?\d{{1,2}}\s?\))?\s?(?P<plus2>\+|plus\b)?)?"
     rf"[\s-]?(?P<more>or\s+more\s+|\(?s\)?\s+)?(?:\(\s?\d{{1,2}}\s?\+?\s?\)\s?)?(?:full\s+|"
     rf"volle\s+|calendar\s+)?(?P<unit>{UNIT})\(?s?\)?['’]?",
@@ -133,13 +135,16 @@ DEMAND = re.compile(
     re.IGNORECASE,
 )
 
+#: "Scripting languages: 3 years (Required)".
+ASKED_AFTER = re.compile(r"\s*\(\s*(?:required|preferred|minimum)\s*\)", re.IGNORECASE)
+
 #: What follows "5 years" when it is time spent working at something.
 WORKING = re.compile(
     r"\s*\)?\s*,?\s*(?:of\s+)?(?:\w+[\s,/&-]+){0,4}?(?:working|work\b|professional\w*|industry|"
     r"relevant|related|in\s+(?:a|an|the|similar|data|software|"
     r"sales|customer|analytics?|business|product|\w+\s+(?:role|position|field|industry))|"
     r"as\s+an?\b|building|developing|"
-    r"designing|leading|managing|using|programming|writing|coding|delivering|supporting|"
+    r"designing|leading|managing|doing|using|programming|writing|coding|delivering|supporting|"
     r"implementing|analyzing|analysing|"
     r"creating|applying|conducting|handling|performing|administering|running|python|sql|java\b|"
     r"sap\b|in\s+\w+ing\b)",
@@ -154,7 +159,8 @@ NOT_WORK_AFTER = re.compile(
     r"existence|leadership|continuous|vesting|contract|lease|degree|program(?:me)?s?\b|college|"
     r"university|study|studies|"
     r"education|school|diploma|course|apprentice\w*|plan|roadmap|research\s+(?:grant|project)|"
-    r"post-?doc\w*(?![-\w]*\s+(?:\w+\s+)?experience)|fixed[\s-]term|residen\w+|data\b(?=\s+histor)|assignment|temporary|duration|"
+    r"post-?doc\w*(?![-\w]*\s+(?:\w+\s+)?experience)|fixed[\s-]term|residen\w+|"
+    r"data\b(?=\s+histor)|assignment|temporary|duration|"
     r"term\b|studium|"
     r"vertrag|universit\w+|d['’][ée]tudes|de\s+carrera|de\s+historia|d['’]existence|"
     r"of\s+impact|partnership)|"
