@@ -1,12 +1,15 @@
 """
-The embed stage against the bare encoder, on the same texts, in one run.
+Encoders and the embed stage on the same texts, in one run.
 
-The stage reads its rows from the database, hashes them, encodes in a worker process, and commits
-vectors and offset; the bare encoder is one call of sentence-transformers in such a process. They
-take turns at the same texts, a round each, first the one and then the other, so that a box that
-speeds up or slows down meanwhile does not decide. The target is a median ratio of 0.9.
+Three take turns at the same texts, a round each, in an order that changes from round to round, so
+that a box that speeds up or slows down meanwhile does not decide: the reference (sentence-
+transformers, one process, a thread per core), the prepared model bare (a process of one thread per
+core), and the stage with the prepared model, which reads its rows from the database, hashes them,
+encodes in workers, and commits vectors and offset. Asked: fast / reference 2.0, stage / fast 0.95.
+Memory is the PSS of the processes that encode.
 
-    python bench/embed.py [--url URL] [--rounds 7] [--rows 256] [--csv ADS.csv.gz]
+    nextstep models prepare
+    python bench/embed.py [--rounds 7] [--rows 256] [--csv ADS.csv.gz] [--encoders FOLDER]
 """
 
 from __future__ import annotations
@@ -18,12 +21,13 @@ import gzip
 import itertools
 import logging
 import multiprocessing
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -34,11 +38,12 @@ import structlog
 from common import database, parser, say, sentences, spread
 
 from nextstep.db import pools
-from nextstep.events.io.executor import make_executor
+from nextstep.events.io.executor import Processes
 from nextstep.events.io.runner import StageRunner
 from nextstep.events.io.wake import Wake
-from nextstep.processors.embed import EMBED, passage_text
-from nextstep.processors.io.encoder import Encoder
+from nextstep.processors.embed import embed_stage, passage_text
+from nextstep.processors.io.encoder import TextEncoder, load_encoder
+from nextstep.processors.io.prepared import encoders_folder, find_prepared
 from nextstep.processors.shared.sections import find_sections
 from nextstep.processors.shared.text import clean_text
 from nextstep.settings import Settings
@@ -56,17 +61,46 @@ _ADVANCE = "UPDATE stage_offsets SET position = $1 WHERE stage = 'extract'"
 
 
 @lru_cache(maxsize=1)
-def encoder(settings: Settings) -> Encoder:
+def encoder(settings: Settings) -> TextEncoder:
     """Return the worker's encoder."""
-    return Encoder(settings)
+    return load_encoder(settings)
 
 
-def encode_bare(settings: Settings, texts: list[str]) -> float:
-    """Return the seconds that the bare encoder takes for the texts; runs in a worker."""
-    made = encoder(settings)
-    started = time.perf_counter()
-    made.passages(texts)
-    return time.perf_counter() - started
+def encode_bare(settings: Settings, texts: list[str]) -> None:
+    """Encode in a worker."""
+    encoder(settings).passages(texts)
+
+
+class Bare:
+    """An encoder in processes of its own, without a stage."""
+
+    def __init__(self, settings: Settings, processes: int) -> None:
+        self._settings = settings
+        self._processes = processes
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(processes, context)
+
+    async def encode(self, texts: list[str]) -> None:
+        """Encode the texts, cut over the processes as the executor cuts a batch."""
+        size = -(-len(texts) // self._processes)
+        parts = [texts[start : start + size] for start in range(0, len(texts), size)]
+        work = [self._pool.submit(encode_bare, self._settings, part) for part in parts]
+        await asyncio.gather(*map(asyncio.wrap_future, work))
+
+    def close(self) -> float:
+        """End the processes; return their memory in MB."""
+        used = pss_mb(self._pool._processes)
+        self._pool.shutdown()
+        return used
+
+
+def pss_mb(processes: Iterable[int]) -> float:
+    """Return the processes' proportional set size in MB."""
+    total_kb = 0
+    for process in processes:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        total_kb += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total_kb / 1024
 
 
 def read_ads(path: Path | None, rows: int) -> list[tuple[str, str]]:
@@ -105,42 +139,61 @@ async def fill(url: str, settings: Settings, ads: Sequence[tuple[str, str]]) -> 
 
 
 async def measure(url: str, settings: Settings, args: argparse.Namespace) -> None:
-    """Let both take turns and print the figures."""
+    """Let the three take turns and print the figures."""
     texts = await fill(url, settings, read_ads(args.csv, args.rows * args.rounds))
-    pool = await pools.create_pool(url, "worker", settings, max_size=4)
+    cores = os.cpu_count() or 1
+    fast = msgspec.structs.replace(settings, encoder="fast", encoder_folder=args.encoders)
+    find_prepared(fast)
+    stage = embed_stage(fast)
+    pool = await pools.create_pool(url, "worker", fast, max_size=4)
     await pool.execute(
-        "INSERT INTO stage_offsets (stage, epoch, version) VALUES ($1, 1, '1')", EMBED.name
+        "INSERT INTO stage_offsets (stage, epoch, version) VALUES ($1, 1, '1')", stage.name
     )
-    executor = make_executor(settings)
-    await executor.warm(EMBED)
-    runner = StageRunner(EMBED, pool, executor, Wake(url, settings, [EMBED]), settings)
+    executor = Processes(fast)
+    await executor.warm(stage)
+    runner = StageRunner(stage, pool, executor, Wake(url, fast, [stage]), fast)
     runner.epoch = 1
-    bare: list[float] = []
-    stage: list[float] = []
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as other:
-        await asyncio.wrap_future(other.submit(encode_bare, settings, texts[:32]))
-        for number in range(args.rounds):
-            first, last = number * args.rows, (number + 1) * args.rows
-            for turn in (0, 1):
-                if turn == number % 2:
-                    work = other.submit(encode_bare, settings, texts[first:last])
-                    bare.append(args.rows / await asyncio.wrap_future(work))
-                else:
-                    await pool.execute(_ADVANCE, last)
-                    started = time.perf_counter()
-                    await runner.drain(anyio.Event())
-                    stage.append(args.rows / (time.perf_counter() - started))
+    reference = Bare(msgspec.structs.replace(settings, encoder="reference"), 1)
+    bare = Bare(fast, cores)
+
+    async def through_stage(last: int) -> None:
+        await pool.execute(_ADVANCE, last)
+        await runner.drain(anyio.Event())
+
+    for warm in (reference, bare):
+        await warm.encode(texts[: 32 * cores])
+    rates: dict[str, list[float]] = {"reference": [], "fast": [], "stage": []}
+    for number in range(args.rounds):
+        first, last = number * args.rows, (number + 1) * args.rows
+        turns = {
+            "reference": partial(reference.encode, texts[first:last]),
+            "fast": partial(bare.encode, texts[first:last]),
+            "stage": partial(through_stage, last),
+        }
+        order = list(turns)
+        for name in order[number % 3 :] + order[: number % 3]:
+            started = time.perf_counter()
+            await turns[name]()
+            rates[name].append(args.rows / (time.perf_counter() - started))
     written = await pool.fetchval("SELECT count(*) FROM job_embeddings")
+    workers = pss_mb(executor._pools[stage.name]._processes)
     await executor.close()
     await pool.close()
     say(
         "embed",
         rows=written,
-        bare_per_s=spread(bare),
-        stage_per_s=spread(stage),
-        ratio=spread([mine / base for mine, base in zip(stage, bare, strict=True)]),
+        **{f"{name}_per_s": spread(values) for name, values in rates.items()},
+        fast_by_reference=spread(divided(rates["fast"], rates["reference"])),
+        stage_by_fast=spread(divided(rates["stage"], rates["fast"])),
+        reference_pss_mb=round(reference.close()),
+        fast_pss_mb=round(bare.close()),
+        stage_workers_pss_mb=round(workers),
     )
+
+
+def divided(these: Sequence[float], those: Sequence[float]) -> list[float]:
+    """Return the ratios of the rounds."""
+    return [one / other for one, other in zip(these, those, strict=True)]
 
 
 def main() -> None:
@@ -149,6 +202,9 @@ def main() -> None:
     flags = parser(__doc__)
     flags.add_argument("--rows", type=int, default=256, help="texts a round (default 256)")
     flags.add_argument("--csv", type=Path, help="real ads, a .csv.gz")
+    flags.add_argument(
+        "--encoders", type=Path, default=encoders_folder(Settings()), help="prepared models"
+    )
     args = flags.parse_args()
     with database(args.url) as (url, settings):
         asyncio.run(measure(url, settings, args))

@@ -10,7 +10,7 @@ from nextstep.events.io.space import OLD_SCHEMA, SHADOW_SCHEMA
 from nextstep.events.stage import stage_version
 from nextstep.ops.finding import Finding, Target
 from nextstep.ops.stages import line_stages
-from nextstep.processors.io.model_files import model_identity
+from nextstep.processors.io.prepared import encoder_identity
 
 _VERSIONS = "SELECT stage, version FROM stage_offsets WHERE version <> '' ORDER BY stage"
 _LEFT = """
@@ -24,7 +24,7 @@ _MB = 1024 * 1024
 def model(connection: Connection, target: Target) -> Iterator[Finding]:
     """Is the encoder there, and are its weights the ones that are pinned for its name?"""
     try:
-        model_identity(target.settings)
+        encoder_identity(target.settings)
     except NextStepError as error:
         yield Finding("model", "error", f"{error.message}: {error.detail}", error.hint)
 

@@ -29,23 +29,21 @@ from nextstep.events.stage import (
     Writes,
 )
 from nextstep.processors.io.encoder import TextEncoder, load_encoder
-from nextstep.processors.io.model_files import model_identity, short_name
-from nextstep.processors.shared.sections import ABOUT, BENEFITS, BOILERPLATE
+from nextstep.processors.io.model_files import short_name
+from nextstep.processors.io.prepared import encoder_identity, serves_fast
+from nextstep.processors.shared.recipes import BODY_CHARS, title_body
 from nextstep.settings import Settings
 
 VERSION = 1
 
-#: Characters of the body that are embedded. 128 tokens are about 600 characters of English and
-#: 400 of German; the rest is room for texts that tokenise well.
-BODY_CHARS = 1000
-
-#: Characters of the title. Some sources put a whole sentence there; the body must have room.
-TITLE_CHARS = 150
+#: The recipe in force: what of a job is embedded.
+passage_text = title_body
 
 #: Rows a batch: eight forward passes, a few seconds on two cores.
 _BATCH_ROWS = 256
 
 _LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
+_FAST_LIBRARIES = ("openvino", "tokenizers")
 
 _READ = """
 SELECT map.position, map.job_id, map.canonical_job_id,
@@ -105,35 +103,6 @@ def recipe_name(settings: Settings) -> str:
     return f"title-body-{BODY_CHARS}@{settings.embedding_max_tokens}"
 
 
-def passage_text(title: str, description: str, sections: Sequence[dict[str, Any]]) -> str:
-    """
-    Return the text that stands for a job: its title, then its body without boilerplate.
-
-    What the work is stands before what the company is and gives: the encoder reads some 100 words,
-    and many posts spend them on the company. Within both the order is kept.
-    A job without a description is embedded by its title alone, one without a title by its body.
-    The title is the shown one: its normalized form has lost the level.
-    """
-    body = " ".join(_role_first(description, sections).split())[:BODY_CHARS].strip()
-    title = " ".join(title.split())[:TITLE_CHARS].strip()
-    return f"{title}. {body}" if title and body else title or body
-
-
-def _role_first(description: str, sections: Sequence[dict[str, Any]]) -> str:
-    role: list[str] = []
-    company: list[str] = []
-    at = 0
-    for section in sections:
-        role.append(description[at : section["start"]])
-        at = section["end"]
-        part = description[section["start"] : at]
-        if section["kind"] in (ABOUT, BENEFITS):
-            company.append(part)
-        elif section["kind"] != BOILERPLATE:
-            role.append(part)
-    return "\n".join((*role, description[at:], *company))
-
-
 def embed_stage(settings: Settings) -> Stage:
     """Return the stage of the settings' model; each model has a row and vectors of its own."""
     model, recipe = short_name(settings.embedding_model), recipe_name(settings)
@@ -154,7 +123,8 @@ def embed_stage(settings: Settings) -> Stage:
         fingerprint=_fingerprint,
         batch_size=_BATCH_ROWS,
         keep_on_reset=True,
-        parallel=False,  # torch spreads one batch over the cores by itself
+        # torch spreads a batch over the cores by itself; a prepared model has one thread each.
+        parallel=serves_fast(settings),
     )
 
 
@@ -236,8 +206,9 @@ def _absent(model: str, rows: list[EmbedRow]) -> Writes:
 
 
 def _fingerprint(settings: Settings) -> str:
-    identity = model_identity(settings)
-    libraries = ",".join(f"{name}={_installed(name)}" for name in _LIBRARIES)
+    identity = encoder_identity(settings)
+    used = _FAST_LIBRARIES if serves_fast(settings) else _LIBRARIES
+    libraries = ",".join(f"{name}={_installed(name)}" for name in used)
     shape = hashlib.sha256(libraries.encode()).hexdigest()[:6]
     return f"{identity.sha256[:12]}-{recipe_name(settings)}-{shape}"
 

@@ -1,8 +1,11 @@
 """
 The sentence encoder: texts in, unit vectors out, on the CPU, offline and silent.
 
+There are two: the reference (sentence-transformers in fp32, `Encoder`) and a prepared model
+(`fast_encoder.py`); `load_encoder` and `load_query_encoder` choose by the settings.
+
 Only an executor's worker makes one: torch costs ten seconds and 700 MB, which the parent process
-must never pay (decisions.md 11). `model_identity` is what the parent may ask.
+must never pay (decisions.md 11). `encoder_identity` is what the parent may ask.
 
 Source: N-08, N-27, N-46, S-01, X-07.
 """
@@ -18,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nextstep.errors import ModelError
+from nextstep.processors.io.fast_encoder import load_fast_encoder, load_fast_query_encoder
 from nextstep.processors.io.model_files import ModelFiles, find_model, model_identity
+from nextstep.processors.io.prepared import serves_fast
 from nextstep.settings import Settings
-
-__all__ = ["Encoder", "TextEncoder", "load_encoder", "load_query_encoder", "model_identity"]
 
 Vectors = npt.NDArray[np.float32]
 
@@ -69,10 +72,9 @@ class Encoder:
         self.dim = identity.dim
         self._query_prefix = files.query_prefix
         self._passage_prefix = files.passage_prefix
-        self._model = _load(files, threads or settings.embedding_threads or _cores())
-        self._model.max_seq_length = min(
-            settings.embedding_max_tokens, int(self._model.max_seq_length or 512)
-        )
+        self.model = _load(files, threads or settings.embedding_threads or _cores())
+        self.own_max_tokens = int(self.model.max_seq_length or 512)
+        self.model.max_seq_length = min(settings.embedding_max_tokens, self.own_max_tokens)
         self._prove()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
@@ -87,7 +89,7 @@ class Encoder:
         if not texts:
             return np.zeros((0, self.dim), dtype=np.float32)
         # `encode` sorts by length itself, so that a batch pads to its own longest text only.
-        vectors = self._model.encode(
+        vectors = self.model.encode(
             texts,
             batch_size=_BATCH,
             show_progress_bar=False,
@@ -112,19 +114,31 @@ class Encoder:
             )
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """Return the encoder of the settings; a plain function, so that a worker can be told to."""
+def load_encoder(settings: Settings) -> TextEncoder:
+    """Return the stage's encoder; a plain function, so that a worker can be told to."""
+    if serves_fast(settings):
+        return load_fast_encoder(settings, threads=threads_per_worker(settings))
     return Encoder(settings)
 
 
-def load_query_encoder(settings: Settings) -> Encoder:
+def load_query_encoder(settings: Settings) -> TextEncoder:
     """
     Return an encoder for single queries: one thread.
 
-    A query takes 20 ms on one thread and 18 on two; where the stages are at work as well, two
-    threads wait for each other and it takes 200.
+    In fp32 a query takes 20 ms on one thread and 18 on two; where the stages are at work as well,
+    two threads wait for each other and it takes 200.
     """
+    if serves_fast(settings):
+        return load_fast_query_encoder(settings)
     return Encoder(settings, threads=1)
+
+
+def threads_per_worker(settings: Settings) -> int:
+    """Return one where the stage has a process per core, else one thread per core."""
+    if settings.embedding_threads:
+        return settings.embedding_threads
+    alone = settings.executor == "inline" or settings.workers == 1
+    return _cores() if alone else 1
 
 
 def _load(files: ModelFiles, threads: int) -> Any:

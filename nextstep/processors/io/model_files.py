@@ -104,7 +104,7 @@ def model_identity(settings: Settings) -> ModelIdentity:
         ModelError: missing, cut off, or not the weights that are pinned for this name.
     """
     files = find_model(settings)
-    digests = [_digest(path, settings.home, files.name) for path in files.weights]
+    digests = [file_digest(path, settings.home, files.name) for path in files.weights]
     joined = "".join(digests).encode()
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256(joined).hexdigest()
     known = KNOWN.get(files.name)
@@ -192,7 +192,8 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _digest(path: Path, home: Path, name: str) -> str:
+def file_digest(path: Path, home: Path, name: str) -> str:
+    """Return a file's sha256, taken from the kept verdicts where size and time are the same."""
     try:
         stat = path.stat()
         key = [str(path), stat.st_size, stat.st_mtime_ns]
@@ -215,6 +216,12 @@ def _digest(path: Path, home: Path, name: str) -> str:
     others = [entry for entry in verdicts if entry[0] != key[0]]
     _keep(cache, [*others, [*key, digest.hexdigest()]])
     return digest.hexdigest()
+
+
+def forget_verdicts(home: Path, folder: Path) -> None:
+    """Let the files of a folder be read anew, whatever was found in them before."""
+    cache = home / "models" / "verified.json"
+    _keep(cache, [entry for entry in _verdicts(cache) if Path(entry[0]).parent != folder])
 
 
 def _check_length(path: Path, size_bytes: int, name: str) -> None:
