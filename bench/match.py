@@ -21,7 +21,8 @@ from common import parser, say, sentences
 
 from nextstep.db import pools
 from nextstep.http.encoding import QueryEncoder
-from nextstep.match.io.retrieve import Horizon
+from nextstep.match.io.board import LiveBoard
+from nextstep.match.io.horizon import Horizon
 from nextstep.match.io.service import match
 from nextstep.match.profile import convert_profile
 from nextstep.match.reading import make_lexicon, read_profile
@@ -33,9 +34,9 @@ _TITLES = ("Data Engineer", "Data Scientist", "Software Engineer", "Accountant",
 _FILTERS: tuple[dict[str, Any], ...] = ({}, {"country": ["GB"]}, {"work_mode": ["remote"]})
 
 
-def profiles(count: int) -> list[dict[str, Any]]:
-    """Return that many different profiles, the same ones in every run."""
-    draw, pool = random.Random(7), sentences()
+def profiles(count: int, *, seed: int = 7) -> list[dict[str, Any]]:
+    """Return that many different profiles, the same ones in every run of a seed."""
+    draw, pool = random.Random(seed), sentences()
     return [
         {
             "text": f"{draw.choice(pool)}. {draw.choice(pool)}.",
@@ -62,6 +63,7 @@ async def measure(url: str, questions: int) -> None:
     connection = await pools.connect(url, "api", settings)
     spent: dict[str, list[float]] = {}
     horizon: Horizon | None = None
+    board = LiveBoard(lexicon.soft)
     try:
         for turn in ("fresh", "kept"):
             for number, asked in enumerate(profiles(questions)):
@@ -71,8 +73,9 @@ async def measure(url: str, questions: int) -> None:
                 vector = (await encoder.encode([reading.query_text]))[0]
                 marks.append(time.perf_counter())
                 answer, horizon = await match(
-                    connection, reading, vector, lexicon=lexicon, settings=settings, known=horizon
-                )
+                    connection, reading, vector,
+                    lexicon=lexicon, settings=settings, known=horizon, board=board,
+                )  # fmt: skip
                 marks.append(time.perf_counter())
                 if number < questions // 10:
                     continue  # plans and caches are still cold

@@ -12,8 +12,9 @@ from nextstep.db import embedded
 from nextstep.db.migrate import connected, require_migrated
 from nextstep.db.prepare import Connection
 from nextstep.db.vector_index import ensure, existing, memory_budget, planned, vector_version
-from nextstep.db.vector_plan import VectorIndex, nearest_query, plan
+from nextstep.db.vector_plan import VectorIndex, index_names, nearest_query, plan
 from nextstep.errors import InputError
+from nextstep.match.strategy import Index, choose
 from nextstep.settings import Settings
 
 
@@ -105,24 +106,58 @@ def _explain_search(args: argparse.Namespace, settings: Settings) -> int:
     else:
         verdict = f"uses {report['index']}" if report["index"] else "scans exactly, without index"
         print(f"{report['model']}: {verdict}\n" + "\n".join(report["plan"]))
+        print("A match compares vectors, by how many jobs pass its filters:")
+        for way in report["ways"]:
+            print(f"  {way['passing']:>9}  {way['method']:<7} {way['why']}")
     return 0
 
 
 def _explain(connection: Connection, index: VectorIndex, limit: int) -> dict[str, Any]:
+    found = _found_index(connection, index)
     with connection.transaction():
         for name, value in index.search.items():
             connection.execute("SELECT set_config(%s, %s, true)", [name, str(value)])
+        if found.walks_on:
+            connection.execute("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
         sample = connection.execute(
             "SELECT embedding::text FROM public.job_embeddings"
             " WHERE model_name = %s AND recipe = %s AND dim = %s ORDER BY job_id LIMIT 1",
             [index.model, index.recipe, index.dim],
         ).fetchone()
         assert sample is not None
-        query = nearest_query(index.model, index.recipe, index.dim, limit=str(int(limit)))
+        query = nearest_query(
+            index.model, index.recipe, index.dim, limit=str(int(limit)), is_half=found.is_half
+        )
         # A vector's text holds digits, commas and brackets only.
         query = query.replace("$1", f"'{sample[0]}'")
         rows = connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF) {query}".encode()).fetchall()
         names = existing(connection, index)
     lines = [str(row[0])[:160] for row in rows]
     used = next((name for name in names if any(name in line for line in lines)), None)
-    return {"model": index.model, "recipe": index.recipe, "index": used, "plan": lines}
+    return {
+        "model": index.model,
+        "recipe": index.recipe,
+        "index": used,
+        "plan": lines,
+        "ways": _ways(index, found),
+    }
+
+
+def _found_index(connection: Connection, index: VectorIndex) -> Index:
+    """What a search finds: the best of the model's valid indexes."""
+    have = existing(connection, index)
+    numbers = tuple(int(n) for n in vector_version(connection).split(".") if n.isdigit())
+    for name, (method, is_half) in index_names(index.model, index.recipe, index.dim).items():
+        if have.get(name):
+            return Index(method, is_half, numbers)
+    return Index()
+
+
+def _ways(index: VectorIndex, found: Index) -> list[dict[str, Any]]:
+    """How a match would look for vectors, by the share of jobs that pass its filters."""
+    ways = []
+    for share in (1.0, 0.3, 0.1, 0.05, 0.005):
+        passing = max(1, round(index.rows * share))
+        way = choose(index.rows, passing, found, nearest=200, exact=False)
+        ways.append({"passing": passing, "method": way.method, "why": way.why})
+    return ways

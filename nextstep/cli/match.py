@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,8 @@ from nextstep.db.pools import connect
 from nextstep.errors import FileError, UsageError
 from nextstep.http.encoding import QueryEncoder
 from nextstep.match.answer import Answer, SimilarAnswer
+from nextstep.match.io.board import LiveBoard
+from nextstep.match.io.fitting import require_fitting
 from nextstep.match.io.service import find_similar, match
 from nextstep.match.profile import Profile, ProfileRefused, convert_profile, decode_profile
 from nextstep.match.reading import make_lexicon, read_profile
@@ -41,8 +43,7 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--work-mode", choices=("remote", "hybrid", "onsite"))
     parser.add_argument("--seniority", help="intern, junior, mid, senior, lead, ...")
     parser.add_argument("--salary-min", metavar="'60000 EUR [year]'", help="the least you accept")
-    parser.add_argument("--limit", type=int, help="results, 1 to 100 (default 20)")
-    parser.add_argument("--cursor", help="of the last answer, for the next page")
+    add_filters(parser)
     parser.add_argument("--exact", action="store_true", help="compare every vector")
     parser.add_argument("--explain", choices=("short", "full"))
     parser.add_argument("--json", action="store_true", help="one JSON document instead of text")
@@ -56,9 +57,47 @@ def register(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     near.set_defaults(run=_similar)
 
 
-async def ask(url: str, settings: Settings, profiles: Sequence[Profile]) -> list[Answer]:
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that narrow an answer down, and those that page through it."""
+    only = parser.add_argument_group("only jobs that say so; each flag may be repeated")
+    for name, about in _FILTERS.items():
+        flag = f"--only-{name.replace('_', '-')}"
+        only.add_argument(flag, action="append", metavar="VALUE", help=about)
+    only.add_argument("--posted-since", metavar="DATE", help="posted on that day or later")
+    only.add_argument("--pays", metavar="'60000 EUR [year]'", help="pay that reaches this")
+    only.add_argument("--exclude", action="append", metavar="JOB|COMPANY", help="leave these out")
+    parser.add_argument("--limit", type=int, help="results, 1 to 100 (default 20)")
+    parser.add_argument("--cursor", help="of the last answer, for the next page")
+
+
+def filters_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the filters that the flags of `add_filters` ask for, as a profile has them."""
+    asked: dict[str, Any] = {name: getattr(args, f"only_{name}") for name in _FILTERS}
+    asked |= {"posted_since": args.posted_since, "exclude": args.exclude}
+    asked["salary_min"] = read_salary("--pays", args.pays) if args.pays else None
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+_FILTERS = {
+    "country": "code or name",
+    "city": "as in the post",
+    "work_mode": "remote, hybrid, onsite",
+    "seniority": "intern, junior, mid, senior, lead, ...",
+    "employment_type": "full_time, contract, internship, ...",
+    "source": "where the post was found",
+}
+
+Answering = Callable[..., Awaitable[tuple[Answer, Any]]]
+
+
+async def ask(
+    url: str, settings: Settings, profiles: Sequence[Profile], answering: Answering = match
+) -> list[Answer]:
     """
     Return an answer per profile, with an encoder process of its own for these questions.
+
+    Args:
+        answering: `match` or `search`.
 
     Raises:
         NextStepError: no database, no model, or a profile that is refused.
@@ -73,9 +112,12 @@ async def ask(url: str, settings: Settings, profiles: Sequence[Profile]) -> list
         try:
             await warming
             vectors = await encoder.encode([reading.query_text for reading in readings])
-            answers = []
+            await require_fitting(connection, settings, vectors.shape[1])
+            answers, board = [], LiveBoard(lexicon.soft)
             for reading, vector in zip(readings, vectors, strict=True):
-                found = await match(connection, reading, vector, lexicon=lexicon, settings=settings)
+                found = await answering(
+                    connection, reading, vector, lexicon=lexicon, settings=settings, board=board
+                )
                 answers.append(found[0])
             return answers
         finally:
@@ -157,7 +199,8 @@ def _from_flags(args: argparse.Namespace) -> dict[str, Any]:
         "location": {k: v for k, v in place.items() if v} or None,
         "work_mode": args.work_mode,
         "seniority": args.seniority,
-        "salary_min": _salary(args.salary_min) if args.salary_min else None,
+        "salary_min": read_salary("--salary-min", args.salary_min) if args.salary_min else None,
+        "filters": filters_of(args) or None,
         "limit": args.limit,
         "cursor": args.cursor,
         "exact": args.exact or None,
@@ -166,7 +209,8 @@ def _from_flags(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in flags.items() if value is not None}
 
 
-def _salary(text: str) -> dict[str, Any]:
+def read_salary(flag: str, text: str) -> dict[str, Any]:
+    """Return "60000 EUR year" as a profile has it; raises UsageError with the flag's name."""
     words = text.replace("/", " ").replace(",", "").split()
     try:
         amount, currency, period = float(words[0]), words[1].upper(), (words[2:] or ["year"])[0]
@@ -174,7 +218,7 @@ def _salary(text: str) -> dict[str, Any]:
         amount, currency, period = 0.0, "", ""
     if amount <= 0 or period not in _PERIODS:
         raise UsageError(
-            f"--salary-min {text!r} is not understood",
+            f"{flag} {text!r} is not understood",
             hint=f"write it as '60000 EUR year'; periods: {', '.join(_PERIODS)}",
         )
     return {"amount": amount, "currency": currency, "period": period}

@@ -29,7 +29,7 @@ _EXISTING = """
 SELECT c.relname, i.indisvalid FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indexrelid
 WHERE i.indrelid = 'public.job_embeddings'::regclass
-  AND c.relname ~ ('^' || %s || '_(hnsw|ivfflat)_idx$')
+  AND c.relname ~ ('^' || %s || '_(hnsw_half|hnsw|ivfflat)_idx$')
 ORDER BY c.relname COLLATE "C"
 """
 
@@ -67,7 +67,7 @@ def planned(connection: Connection) -> list[VectorIndex]:
 
 def existing(connection: Connection, index: VectorIndex) -> dict[str, bool]:
     """Return the indexes that a model has by name, and whether each is valid."""
-    stem = index.name.removesuffix(f"_{index.method}_idx")
+    stem = index.name.removesuffix(f"_{index.method}{'_half' if index.is_half else ''}_idx")
     rows = connection.execute(_EXISTING, [stem]).fetchall()
     return {str(name): bool(valid) for name, valid in rows}
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -21,12 +21,23 @@ from nextstep import clock
 from nextstep.errors import NextStepError
 from nextstep.events.io.offsets import status
 from nextstep.events.stage import Stage
+from nextstep.http.gate import Gate
 from nextstep.http.jobs import read_duplicates, read_job
 from nextstep.http.wire import Health, Ready
-from nextstep.match.io.retrieve import Horizon
-from nextstep.match.io.service import JobUnknown, find_similar, match
+from nextstep.match.io.board import LiveBoard
+from nextstep.match.io.horizon import Horizon, read_horizon
+from nextstep.match.io.search import search
+from nextstep.match.io.service import (
+    JobUnknown,
+    find_similar,
+    match,
+    snapshot,
+    stages_below_match,
+)
 from nextstep.match.profile import MAX_LIMIT, ProfileRefused, decode_profile
 from nextstep.match.reading import Lexicon, read_profile
+from nextstep.match.search import read_search
+from nextstep.ops.sources import read_sources
 from nextstep.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +54,11 @@ _ACQUIRE_TIMEOUT_S = 5.0
 
 @dataclass
 class Services:
-    """What the handlers share for the life of the server; `horizon` is that of the last answer."""
+    """
+    What the handlers share for the life of the server.
+
+    `horizon` is that of the last answer, `board` the open clusters, `gate` bounds who asks them.
+    """
 
     settings: Settings
     pool: Pool
@@ -53,8 +68,22 @@ class Services:
     pending: Callable[[], list[str]]
     is_warm: Callable[[], bool]
     horizon: Horizon | None = None
+    board: LiveBoard = field(init=False)
+    gate: Gate = field(init=False)
 
     _versioned: tuple[float, tuple[Stage, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        self.board = LiveBoard(self.lexicon.soft)
+        self.gate = Gate(self.settings.http_concurrency, self.settings.http_waiting)
+
+    async def warm(self, connection: AnyConnection) -> None:
+        """Read the open clusters, so that the first request need not wait for them."""
+        stages = stages_below_match(self.settings)
+        async with snapshot(connection):
+            self.horizon = await read_horizon(connection, stages)
+            board = await self.board.at(connection, self.horizon)
+        _ = board.words  # made here, and not while the first search waits
 
     async def versioned_stages(self) -> tuple[Stage, ...]:
         """
@@ -94,6 +123,7 @@ TIMINGS: ContextVar[dict[str, float]] = ContextVar("timings")
 def add_routes(app: web.Application) -> None:
     """Add every route."""
     app.router.add_post("/v1/match", post_match)
+    app.router.add_get("/v1/search", get_search)
     app.router.add_get("/v1/offsets", get_offsets)
     app.router.add_get("/v1/jobs/{job_id}", get_job)
     app.router.add_get("/v1/jobs/{job_id}/similar", get_similar)
@@ -106,33 +136,65 @@ async def post_match(request: web.Request) -> web.Response:
     """Match a profile. D-10, N-51."""
     services = request.app[SERVICES]
     body = await request.read()
-    with _timed("read"):
-        reading = read_profile(decode_profile(body), services.lexicon)
-    with _timed("encode"):
-        vector = (await services.encode([reading.query_text]))[0]
-    with _timed("database"):
-        async with services.connection() as connection:
-            answer, services.horizon = await match(
-                connection,
-                reading,
-                vector,
-                lexicon=services.lexicon,
-                settings=services.settings,
-                known=services.horizon,
-            )
-    return _json(answer)
+    async with services.gate.passed():
+        with _timed("read"):
+            reading = read_profile(decode_profile(body), services.lexicon)
+        with _timed("encode"):
+            vector = (await services.encode([reading.query_text]))[0]
+        with _timed("database"):
+            async with services.connection() as connection:
+                answer, services.horizon = await match(
+                    connection,
+                    reading,
+                    vector,
+                    lexicon=services.lexicon,
+                    settings=services.settings,
+                    known=services.horizon,
+                    board=services.board,
+                )
+        with _timed("write"):
+            return _json(answer)
+
+
+async def get_search(request: web.Request) -> web.Response:
+    """Open jobs for a few words. Issue 6 item 5."""
+    services = request.app[SERVICES]
+    asked = read_search({name: request.query.getall(name) for name in request.query})
+    async with services.gate.passed():
+        with _timed("read"):
+            reading = read_profile(asked, services.lexicon)
+        with _timed("encode"):
+            vector = (await services.encode([reading.query_text]))[0]
+        with _timed("database"):
+            async with services.connection() as connection:
+                answer, services.horizon = await search(
+                    connection,
+                    reading,
+                    vector,
+                    lexicon=services.lexicon,
+                    settings=services.settings,
+                    known=services.horizon,
+                    board=services.board,
+                )
+        return _json(answer)
 
 
 async def get_similar(request: web.Request) -> web.Response:
     """The open clusters nearest to a job. S-13."""
     services = request.app[SERVICES]
     job_id, k = _job_id(request), _whole(request, "k", 10, MAX_LIMIT)
-    with _timed("database"):
-        async with services.connection() as connection:
-            answer, services.horizon = await find_similar(
-                connection, job_id, k, services.settings, services.horizon
-            )
-    return _json(answer)
+    async with services.gate.passed():
+        with _timed("database"):
+            async with services.connection() as connection:
+                answer, services.horizon = await find_similar(
+                    connection,
+                    job_id,
+                    k,
+                    services.settings,
+                    known=services.horizon,
+                    board=services.board,
+                )
+        return _json(answer)
 
 
 async def get_job(request: web.Request) -> web.Response:
@@ -152,7 +214,8 @@ async def get_offsets(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     stages = await services.versioned_stages()
     async with services.connection() as connection:
-        return _json(await status(cast(Any, connection), services.settings, stages))
+        found = await status(cast(Any, connection), services.settings, stages)
+        return _json(found | {"sources": await read_sources(cast(Any, connection))})
 
 
 async def get_health(request: web.Request) -> web.Response:

@@ -23,6 +23,23 @@ _FACETS = ("country", "work_mode", "seniority", "employment_type", "source")
 Literal = Mapping[str, tuple[int, int, str]]
 
 
+class Retrieval(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How the candidates were found: of `open` clusters `passing` ones pass the filters.
+
+    `method` says how vectors were compared ("index", "subset": each that passes, "all"), `index`
+    with what, `why` in words. `by_vector` and `by_facts` count the candidates of each way.
+    """
+
+    open: int
+    passing: int
+    method: str
+    index: str
+    why: str
+    by_vector: int
+    by_facts: int
+
+
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """
     One open cluster: the posting shown, why it is here, and how many more postings it has.
@@ -56,7 +73,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a match gives. `profile` is how the request was read: its skills, titles, level, place.
 
-    `facets` count the candidates, which are all that was retrieved and not this page only.
+    `facets` count the candidates, which are all that was retrieved and not this page only;
+    `retrieval` says how they were found.
     """
 
     head: int
@@ -70,6 +88,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Result]
     facets: dict[str, dict[str, int]]
     cursor: str | None
+    retrieval: Retrieval
 
 
 class Similar(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,25 +118,37 @@ class SimilarAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result(
-    wanted: Wanted, ranked: Ranked, evidence: Mapping[str, Any], literal: Literal, *, full: bool
+    wanted: Wanted,
+    ranked: Ranked,
+    shown: Mapping[str, Any],
+    literal: Literal,
+    *,
+    full: bool,
 ) -> Result:
-    """Return one result with its parts and its explanation."""
+    """
+    Return one result with its parts and its explanation.
+
+    Args:
+        shown: title, company, location_raw, url, duplicates and evidence as stored.
+        literal: skills that no taxonomy holds, where they stand in the post.
+    """
     candidate = ranked.candidate
+    evidence = shown["evidence"] or {}
     skills = match_skills(wanted.skills, candidate.skills, evidence, literal, full=full)
     return Result(
         job_id=candidate.job_id,
         canonical_job_id=candidate.canonical_job_id,
-        title=candidate.title,
-        company=candidate.company,
-        location=candidate.location,
-        url=candidate.url,
+        title=shown["title"],
+        company=shown["company"],
+        location=shown["location_raw"],
+        url=shown["url"],
         posted_on=candidate.posted_on,
         score=ranked.score / UNIT,
         parts={part: value / UNIT for part, value in ranked.parts.items()},
         features=ranked.features,
         matched_skills=skills.matched,
         missing_skills=skills.missing,
-        duplicates=candidate.duplicates,
+        duplicates=shown["duplicates"],
         source=candidate.source,
         country=candidate.country,
         city=candidate.city,
@@ -128,18 +159,18 @@ def result(
     )
 
 
-def similar(candidate: Candidate) -> Similar:
-    """Return a candidate as a neighbour."""
+def similar(candidate: Candidate, similarity: float, shown: Mapping[str, Any]) -> Similar:
+    """Return a candidate as a neighbour; `shown` as in `result`."""
     return Similar(
         job_id=candidate.job_id,
         canonical_job_id=candidate.canonical_job_id,
-        title=candidate.title,
-        company=candidate.company,
-        location=candidate.location,
-        url=candidate.url,
+        title=shown["title"],
+        company=shown["company"],
+        location=shown["location_raw"],
+        url=shown["url"],
         posted_on=candidate.posted_on,
-        similarity=round(candidate.similarity or 0.0, 4),
-        duplicates=candidate.duplicates,
+        similarity=round(similarity, 4),
+        duplicates=shown["duplicates"],
     )
 
 

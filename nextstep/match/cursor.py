@@ -21,11 +21,16 @@ class StaleCursor(InputError):
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """`offset` results were shown of the answer to the profile `digest` at `head`."""
+    """
+    `offset` results were shown of the answer to the profile `digest` at `head`.
+
+    `size` is the first page's: the sequence of results depends on it (pages.py).
+    """
 
     head: int
     offset: int
     digest: str
+    size: int = 0
 
 
 def profile_digest(profile: Profile) -> str:
@@ -39,16 +44,16 @@ def write_cursor(cursor: Cursor) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 
 
-def read_offset(profile: Profile, head: int) -> int:
+def read_offset(profile: Profile, head: int) -> tuple[int, int]:
     """
-    Return how many results the profile's cursor says were shown, 0 without one.
+    Return how many results the profile's cursor says were shown, 0 without one, and the page size.
 
     Raises:
         ProfileRefused: not a cursor of ours, or one of another profile.
         StaleCursor: the head has moved.
     """
     if profile.cursor is None:
-        return 0
+        return 0, profile.limit
     try:
         padded = profile.cursor + "=" * (-len(profile.cursor) % 4)
         cursor = msgspec.json.decode(base64.urlsafe_b64decode(padded), type=Cursor)
@@ -56,7 +61,7 @@ def read_offset(profile: Profile, head: int) -> int:
         raise ProfileRefused(
             "cursor not understood", hint="send the cursor of the last answer, or none"
         ) from error
-    if cursor.digest != profile_digest(profile) or cursor.offset < 0:
+    if cursor.digest != profile_digest(profile) or cursor.offset < 0 or cursor.size < 0:
         raise ProfileRefused(
             "the cursor belongs to another profile",
             hint="send the same profile that the cursor was given for",
@@ -66,4 +71,4 @@ def read_offset(profile: Profile, head: int) -> int:
             f"the cursor was given at head {cursor.head}, the head is {head}",
             hint="ask again without a cursor",
         )
-    return cursor.offset
+    return cursor.offset, cursor.size or profile.limit

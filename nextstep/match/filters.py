@@ -1,63 +1,73 @@
 """
-What a result must be, as one constant WHERE and its parameters $1 to $9.
+What a result must be, as one mask over the board: exact, and its size is known at once.
 
-A parameter that is NULL filters nothing; plans are made for the values at hand (retrieve.py), so
-that the conditions not asked for fold away. A job that does not say a value does not pass its
-filter.
+A filter that is not given lets everything pass. A job that does not say a value does not pass its
+filter: nobody wants to find out by telephone.
+
+Source: interface.md "match in", X-12.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from uuid import UUID
 
-from nextstep.match.profile import Filters, split_exclusions
+import numpy as np
 
-#: Open clusters, each with the posting shown (job) and its canonical's entities (entity).
-OPEN_CLUSTERS = """
-FROM job_clusters AS cluster
-JOIN jobs_normalized AS job ON job.job_id = cluster.latest_open_job_id
-LEFT JOIN job_entities AS entity ON entity.job_id = cluster.canonical_job_id
-"""
-
-WHERE = """
-cluster.status = 'open'
-AND ($1::text[] IS NULL OR COALESCE(NULLIF(entity.country, ''), job.country) = ANY($1))
-AND ($2::text[] IS NULL OR lower(COALESCE(NULLIF(entity.city, ''), job.city)) = ANY($2))
-AND ($3::text[] IS NULL OR COALESCE(NULLIF(entity.work_mode, ''), job.work_mode) = ANY($3))
-AND ($4::text[] IS NULL OR entity.seniority = ANY($4))
-AND ($5::text[] IS NULL
-     OR string_to_array(COALESCE(NULLIF(entity.employment_type, ''), job.employment_type), ',')
-        && $5)
-AND ($6::date IS NULL OR job.date_posted >= $6)
-AND ($7::text[] IS NULL OR job.source = ANY($7))
-AND ($8::uuid[] IS NULL OR cluster.canonical_job_id NOT IN (
-      SELECT member.canonical_job_id
-      FROM job_dedupe_map AS member
-      WHERE member.job_id = ANY($8) AND member.canonical_job_id IS NOT NULL))
-AND ($9::text[] IS NULL OR (lower(job.company) <> ALL($9) AND job.company_norm <> ALL($9)))
-"""
+from nextstep.match.board import Board, Mask, level_number
+from nextstep.match.profile import Filters, SalaryFloor, split_exclusions
+from nextstep.match.ranking import yearly
 
 
-def parameters(filters: Filters) -> tuple[Any, ...]:
-    """Return the values of $1 to $9; countries and employment types are expected as stored."""
-    excluded, companies = split_exclusions(filters.exclude)
-    return (
-        _some(filters.country),
-        _some([city.strip().lower() for city in filters.city or []]),
-        _some(filters.work_mode),
-        _some(filters.seniority),
-        _some(filters.employment_type),
-        filters.posted_since,
-        _some(filters.source),
-        excluded or None,
-        companies or None,
-    )
+def passing(board: Board, filters: Filters, excluded: Iterable[UUID] = ()) -> Mask:
+    """
+    Return which slots pass.
+
+    Args:
+        filters: with countries and employment types as stored (`read_filters`).
+        excluded: clusters of the job ids that are not wanted.
+    """
+    mask = board.column("alive").copy()
+    for name in ("country", "city", "work_mode", "source"):
+        values: list[str] | None = getattr(filters, name)
+        if values:
+            codes = [board.code(name, value.strip().casefold()) for value in values]
+            mask &= np.isin(board.column(name), [code for code in codes if code > 0])
+    if filters.seniority:
+        levels = [level_number(name) for name in filters.seniority]
+        mask &= np.isin(board.column("level"), levels)
+    if filters.employment_type:
+        kinds = (board.code("employment_type", name) for name in filters.employment_type)
+        wanted = sum({1 << min(code, 62) for code in kinds if code > 0})
+        mask &= (board.column("employment_type") & wanted) != 0
+    if filters.posted_since:
+        mask &= board.column("posted") >= filters.posted_since.toordinal()
+    if filters.salary_min:
+        mask &= _pays(board, filters.salary_min)
+    _, companies = split_exclusions(filters.exclude)
+    for name in companies:
+        for column in ("company", "employer"):
+            code = board.code(column, name)
+            if code > 0:
+                mask &= board.column(column) != code
+    for canonical in excluded:
+        slot = board.slot(canonical)
+        if slot is not None:
+            mask[slot] = False
+    return mask
 
 
 def is_open(filters: Filters) -> bool:
     """Whether the filters let every open cluster pass."""
-    return all(value is None for value in parameters(filters))
+    read: Callable[[str], object] = lambda name: getattr(filters, name)  # noqa: E731
+    return not any(read(name) for name in Filters.__struct_fields__)
 
 
-def _some(values: Any) -> list[str] | None:
-    return list(values) if values else None
+def _pays(board: Board, floor: SalaryFloor) -> Mask:
+    # Nothing is converted between currencies: a rate would be a guess about another day.
+    least = yearly(floor.amount, floor.period)
+    assert least is not None, "the profile's own periods are all known"
+    code = board.code("currency", floor.currency.upper())
+    enough = board.column("salary") >= least
+    same: Mask = board.column("currency") == code
+    return enough & same if code > 0 else np.zeros(board.size, dtype=np.bool_)

@@ -54,7 +54,8 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What a result must be; a job that does not say it does not pass.
 
-    `exclude` holds job ids or company names.
+    `salary_min` asks for pay in its own currency that reaches the floor. `exclude` holds job ids
+    or company names.
     """
 
     country: Few | None = None
@@ -65,6 +66,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     posted_since: date | None = None
     source: Few | None = None
     exclude: Annotated[list[Name], msgspec.Meta(max_length=500)] | None = None
+    salary_min: SalaryFloor | None = None
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,9 +109,9 @@ def convert_profile(value: Any) -> Profile:
             f"profile refused: {error}",
             hint="the fields of a profile are listed in docs/match.md",
         ) from error
-    floor = profile.salary_min
-    if floor is not None and not math.isfinite(floor.amount):
-        raise ProfileRefused("profile refused: salary_min.amount is not a number")
+    for floor in (profile.salary_min, profile.filters.salary_min):
+        if floor is not None and not math.isfinite(floor.amount):
+            raise ProfileRefused("profile refused: salary_min.amount is not a number")
     stated = profile.text.strip() or any(s.strip() for s in (*profile.skills, *profile.titles))
     if not stated:
         raise ProfileRefused(

@@ -29,11 +29,11 @@ UNIT = 10_000
 
 #: A job naming fewer skills than this is not taken as fully known, nor is a profile: one common
 #: skill of one ("Excel") is no full agreement.
-_LEAST_JOB_SKILLS = 5
-_LEAST_PROFILE_SKILLS = 3
+LEAST_JOB_SKILLS = 5
+LEAST_PROFILE_SKILLS = 3
 
 #: A post loses half its recency in so many days.
-_HALF_LIFE_DAYS = 30
+HALF_LIFE_DAYS = 30
 
 #: Working periods in a year, the usual full-time figures.
 _PER_YEAR = {"hour": 2080.0, "day": 260.0, "week": 52.0, "month": 12.0, "year": 1.0}
@@ -61,17 +61,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     salary: tuple[float, str, str] | None = None
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     One open cluster with the posting shown for it (`job_id`) and its canonical's entities.
 
-    `similarity` is the cosine to the profile, None where the job has no vector.
+    `similarity` is the cosine to the profile, None where the job has no vector. `employer` is the
+    normalized company. Title, company, location and url are shown only, and read for a page.
     """
 
     canonical_job_id: UUID
     job_id: UUID
     title: str = ""
     company: str = ""
+    employer: str = ""
     location: str = ""
     url: str = ""
     source: str = ""
@@ -147,7 +149,7 @@ def skill_overlap(wanted: Iterable[str], named: Iterable[str]) -> float:
     """
     mine, theirs = set(wanted), set(named)
     common = len(mine & theirs)
-    shorter = min(max(len(mine), _LEAST_PROFILE_SKILLS), max(len(theirs), _LEAST_JOB_SKILLS))
+    shorter = min(max(len(mine), LEAST_PROFILE_SKILLS), max(len(theirs), LEAST_JOB_SKILLS))
     return common / shorter
 
 
@@ -177,7 +179,7 @@ def recency(posted_on: date | None, precision: str, as_of: date | None) -> float
     if posted_on is None or as_of is None or precision not in ("day", "month"):
         return 0.0
     age_days = max(0, (as_of - posted_on).days)
-    return float(0.5 ** (age_days / _HALF_LIFE_DAYS))
+    return float(0.5 ** (age_days / HALF_LIFE_DAYS))
 
 
 def yearly(amount: float, period: str) -> float | None:

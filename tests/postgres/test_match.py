@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 
+from nextstep.db.vector_plan import plan
+from nextstep.errors import ModelError
+from nextstep.match import strategy
 from nextstep.match.answer import Answer
 from nextstep.match.cursor import StaleCursor
-from nextstep.match.io import retrieve
+from nextstep.match.io.board import LiveBoard
+from nextstep.match.io.fitting import require_fitting
+from nextstep.match.io.search import search
 from nextstep.match.io.service import JobUnknown, NoVector, find_similar, match
 from nextstep.match.profile import ProfileRefused, convert_profile
 from nextstep.match.reading import Lexicon, make_lexicon, read_profile
+from nextstep.match.search import read_search
 from nextstep.processors.io.taxonomy_files import load_taxonomies
 from nextstep.settings import Settings
 from tests.encoder import bag
-from tests.match_data import Job, fill, job_id
+from tests.match_data import MODEL, RECIPE, Job, fill, job_id
 
 PROFILE = {"skills": ["Python", "SQL"], "titles": ["Data Engineer"]}
 
@@ -35,6 +41,21 @@ def ask(connection: Any, settings: Settings, lexicon: Lexicon) -> Any:
         return answer
 
     return _ask
+
+
+async def build_index(connection: Any, version: str = "0.8.0") -> None:
+    index = plan(version, 1000, MODEL, 384, RECIPE)
+    await connection.execute(index.statement())
+    await connection.execute("ANALYZE")
+
+
+def varied(count: int) -> list[Job]:
+    words = ["python", "sql", "nurse", "driver", "cook", "kafka", "spark", "sales", "bank", "java"]
+    return [
+        Job(name=f"j{i}", title=f"{words[i % 10]} {words[i // 10 % 10]}", title_norm=f"t{i}",
+            text=" ".join(words[(i * k) % 10] for k in range(1, 9)), tools=())
+        for i in range(count)
+    ]  # fmt: skip
 
 
 def names(answer: Answer, jobs: list[Job]) -> list[str]:
@@ -67,12 +88,11 @@ async def test_the_nearer_job_comes_first_with_parts_and_evidence(
 
 
 @pytest.mark.req("X-12")
-@pytest.mark.parametrize("exact_below", [10_000, 0])
+@pytest.mark.parametrize("by_index", [False, True])
 async def test_a_filter_that_few_jobs_pass_still_gives_all_of_them(
-    connection: Any, ask: Any, monkeypatch: pytest.MonkeyPatch, exact_below: int
+    connection: Any, ask: Any, monkeypatch: pytest.MonkeyPatch, by_index: bool
 ) -> None:
     # 10 of 1000 jobs, none of them among the 200 nearest.
-    monkeypatch.setattr(retrieve, "EXACT_BELOW", exact_below)
     near = [Job(name=f"n{i}", city="Berlin", country="DE") for i in range(990)]
     far = [
         Job(name=f"f{i}", title="Nurse", title_norm="Nurse", text=f"Care {i}.", tools=(),
@@ -80,13 +100,14 @@ async def test_a_filter_that_few_jobs_pass_still_gives_all_of_them(
         for i in range(10)
     ]  # fmt: skip
     await fill(connection, [*near, *far])
-    if exact_below == 0:
-        await connection.execute(
-            "CREATE INDEX ON job_embeddings USING hnsw ((embedding::vector(384)) vector_cosine_ops)"
-            " WHERE model_name = 'all-MiniLM-L6-v2' AND recipe = 'title-body-1000@128'"
-        )
-        await connection.execute("ANALYZE")
+    if by_index:
+        monkeypatch.setattr(strategy, "WALK_MS", 0.0)
+        await build_index(connection)
     answer = await ask(filters={"country": ["FR"]}, limit=10)
+    # 990 equal vectors: a walk may never get away from them, and must then be given up.
+    assert ("from the index" in answer.retrieval.why) == by_index
+    assert by_index or answer.retrieval.method == "subset"
+    assert (answer.retrieval.open, answer.retrieval.passing) == (1000, 10)
     assert {result.country for result in answer.results} == {"FR"}
     assert len(answer.results) == 10
     assert answer.facets["country"] == {"FR": 10}
@@ -96,21 +117,12 @@ async def test_a_filter_that_few_jobs_pass_still_gives_all_of_them(
 async def test_the_index_finds_what_the_exact_scan_finds(
     connection: Any, ask: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["python", "sql", "nurse", "driver", "cook", "kafka", "spark", "sales", "bank", "java"]
-    jobs = [
-        Job(name=f"j{i}", title=f"{words[i % 10]} {words[i // 10 % 10]}", title_norm=f"t{i}",
-            text=" ".join(words[(i * k) % 10] for k in range(1, 9)), tools=())
-        for i in range(900)
-    ]  # fmt: skip
-    await fill(connection, jobs)
-    await connection.execute(
-        "CREATE INDEX ON job_embeddings USING hnsw ((embedding::vector(384)) vector_cosine_ops)"
-        " WHERE model_name = 'all-MiniLM-L6-v2' AND recipe = 'title-body-1000@128'"
-    )
-    await connection.execute("ANALYZE")
+    await fill(connection, varied(900))
+    await build_index(connection)
     exact = await ask(text="python kafka spark", skills=None, titles=None, exact=True, limit=10)
-    monkeypatch.setattr(retrieve, "EXACT_BELOW", 0)
+    monkeypatch.setattr(strategy, "WALK_MS", 0.0)
     indexed = await ask(text="python kafka spark", skills=None, titles=None, limit=10)
+    assert (exact.retrieval.method, indexed.retrieval.method) == ("all", "index")
     floor = min(result.features["similarity"] for result in exact.results)
     good = [r for r in indexed.results if r.features["similarity"] >= floor - 1e-6]
     assert len(good) >= 9
@@ -147,6 +159,7 @@ async def test_closed_clusters_stay_out_and_a_cluster_comes_once(connection: Any
         ({"posted_since": "2026-01-15"}, ["munich"]),
         ({"source": ["other"]}, ["paris"]),
         ({"exclude": ["acme"]}, ["paris"]),
+        ({"salary_min": {"amount": 5000, "currency": "eur", "period": "month"}}, ["munich"]),
         ({"exclude": [str(job_id("berlin")), str(job_id("paris"))]}, ["munich", "nowhere"]),
         ({"country": ["DE"], "work_mode": ["remote"]}, []),
         ({}, ["berlin", "munich", "nowhere", "paris"]),
@@ -157,7 +170,8 @@ async def test_a_filter_lets_pass_what_says_so(
 ) -> None:
     jobs = [
         Job(name="berlin", employment_type="full_time,permanent"),
-        Job(name="munich", city="Munich", seniority="senior", posted_on=date(2026, 1, 20)),
+        Job(name="munich", city="Munich", seniority="senior", posted_on=date(2026, 1, 20),
+            salary=(60e3, 70e3, "EUR", "year")),
         Job(name="paris", city="Paris", country="FR", work_mode="remote", source="other",
             company="Autre", posted_on=None),
         Job(name="nowhere", city="", country=""),
@@ -273,3 +287,131 @@ async def test_a_match_changes_nothing_and_needs_only_the_api_role(
     finally:
         await reader.close()
     assert len(answer.results) == 1
+
+
+@pytest.mark.req("X-12")
+@pytest.mark.parametrize("version", ["0.8.0", "0.5.0", "0.4.4"])
+async def test_every_kind_of_index_is_found_and_named(
+    connection: Any, ask: Any, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setattr(strategy, "WALK_MS", 0.0)
+    await fill(connection, varied(900))
+    await build_index(connection, version)
+    answer = await ask(limit=100)
+    named = {"0.8.0": "hnsw halfvec", "0.5.0": "hnsw", "0.4.4": "ivfflat"}[version]
+    assert (answer.retrieval.method, answer.retrieval.index) == ("index", named)
+    assert len(answer.results) == 100
+    exact = await ask(limit=100, exact=True)
+    assert exact.retrieval.method == "all"
+    similarity = {r.job_id: r.parts["similarity"] for r in exact.results}
+    assert all(similarity.get(r.job_id, r.parts["similarity"]) == r.parts["similarity"]
+               for r in answer.results)  # fmt: skip
+
+
+async def test_a_board_follows_the_line(
+    connection: Any, ask: Any, settings: Settings, lexicon: Lexicon
+) -> None:
+    live = LiveBoard(lexicon.soft)
+    reading = read_profile(convert_profile(PROFILE), lexicon)
+
+    async def found() -> set[str]:
+        answer, _ = await match(
+            connection, reading, bag(reading.query_text), lexicon=lexicon, settings=settings,
+            board=live,
+        )  # fmt: skip
+        fresh = await ask()
+        assert answer.results == fresh.results and answer.facets == fresh.facets
+        return set(names(answer, jobs))
+
+    jobs = [Job(name="a"), Job(name="b", city="Munich"), *(Job(name=f"x{i}") for i in range(9))]
+    await fill(connection, jobs[:2])
+    assert await found() == {"a", "b"}
+    head = await fill(connection, jobs[2:])
+    await connection.execute(
+        "UPDATE job_dedupe_map SET position = $1 WHERE job_id = ANY($2)",
+        head, [job.id for job in jobs[2:]],
+    )  # fmt: skip
+    assert await found() == {job.name for job in jobs}
+    await move(connection, "UPDATE job_entities SET city = 'Paris' WHERE job_id = $1", "a")
+    assert "a" in await found()
+    await move(connection, "UPDATE job_clusters SET status = 'closed',"
+               " latest_open_job_id = NULL WHERE canonical_job_id = $1", "b")  # fmt: skip
+    assert "b" not in await found()
+    await connection.execute("DELETE FROM job_clusters WHERE canonical_job_id = $1", job_id("a"))
+    await connection.execute("UPDATE stage_offsets SET epoch = epoch + 1")  # as a swap does
+    assert await found() == {job.name for job in jobs[2:]}
+
+
+async def move(connection: Any, statement: str, name: str) -> None:
+    """Change a job as the line does: its row in the map is stamped anew, and the offsets follow."""
+    head = 1 + await connection.fetchval("SELECT max(position) FROM stage_offsets")
+    await connection.execute(statement, job_id(name))
+    await connection.execute(
+        "UPDATE job_dedupe_map SET position = $2 WHERE job_id = $1", job_id(name), head
+    )
+    await connection.execute("UPDATE stage_offsets SET position = $1", head)
+
+
+async def test_one_employer_takes_a_quarter_of_a_page_and_the_rest_comes_later(
+    connection: Any, ask: Any
+) -> None:
+    many = [Job(name=f"m{i}", company="Many Ltd") for i in range(12)]
+    few = [Job(name=f"f{i}", company=f"Few {i} Ltd", tools=("Python",)) for i in range(12)]
+    await fill(connection, [*many, *few])
+    first = await ask(limit=8)
+    assert [r.company for r in first.results].count("Many Ltd") == 3
+    assert [r.score for r in first.results] == sorted(
+        (r.score for r in first.results), reverse=True
+    )
+    shown = [r.job_id for r in first.results]
+    page = first
+    while page.cursor:
+        page = await ask(limit=8, cursor=page.cursor)
+        shown += [r.job_id for r in page.results]
+    assert sorted(shown) == sorted(job.id for job in (*many, *few))
+
+
+async def test_a_search_finds_words_and_meanings(
+    connection: Any, settings: Settings, lexicon: Lexicon
+) -> None:
+    jobs = [
+        Job(name="titled", title="Kotlin Developer", text="Apps for phones.", tools=()),
+        Job(name="skilled", title="Engineer", text="We use Kotlin.", tools=("Kotlin",)),
+        Job(name="near", title="Wizard", text="kotlin kotlin", tools=()),
+        Job(name="far", title="Nurse", text="Care.", tools=(), country="FR", city="Lyon"),
+    ]
+    await fill(connection, jobs)
+
+    async def searched(**values: list[str]) -> Answer:
+        reading = read_profile(read_search(values), lexicon)
+        vector = bag(reading.query_text)
+        answer, _ = await search(connection, reading, vector, lexicon=lexicon, settings=settings)
+        return answer
+
+    answer = await searched(q=["kotlin"])
+    assert {*names(answer, jobs)[:2]} == {"titled", "skilled"}
+    assert names(answer, jobs)[2] == "near"
+    for result in answer.results:
+        assert result.score == pytest.approx(sum(result.parts.values()), abs=1e-9)
+        assert set(result.parts) == {"words", "similarity", "recency"}
+    page = await searched(q=["kotlin"], limit=["1"])
+    assert page.cursor
+    second = await searched(q=["kotlin"], limit=["1"], cursor=[page.cursor])
+    assert second.results[0].job_id == answer.results[1].job_id
+    assert names(await searched(q=["kotlin"], country=["FR"]), jobs) == ["far"]
+    with pytest.raises(ProfileRefused, match="another profile"):
+        await searched(q=["java"], cursor=[page.cursor])
+
+
+async def test_vectors_of_another_size_or_of_other_weights_are_refused(
+    connection: Any, settings: Settings
+) -> None:
+    await fill(connection, [Job(name="a")])
+    await require_fitting(connection, settings, 384)
+    with pytest.raises(ModelError, match="384 dimensions, the encoder gives 768"):
+        await require_fitting(connection, settings, 768)
+    await connection.execute(
+        "UPDATE stage_offsets SET version = '1 0123456789ab-title@128' WHERE stage LIKE 'embed:%'"
+    )
+    with pytest.raises(ModelError, match="other weights"):
+        await require_fitting(connection, settings, 384)

@@ -39,7 +39,7 @@ def test_a_large_model_gets_an_index_that_the_search_uses(
         ).fetchone()
         assert owner == ("nextstep_owner",)
         vector = "'[1,0,0,0,0,0,0,0]'"
-        query = nearest_query("it's", "r1", 8, vector=vector, limit="10")
+        query = nearest_query("it's", "r1", 8, vector=vector, limit="10", is_half=True)
         lines = connection.execute(f"EXPLAIN {query}".encode()).fetchall()
         assert any(name in str(line) for line in lines)
         found = [row[0] for row in connection.execute(query.encode())]

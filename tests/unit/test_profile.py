@@ -111,8 +111,10 @@ def test_a_cursor_gives_its_offset_at_its_head_only() -> None:
     profile = convert_profile(FULL)
     text = write_cursor(Cursor(10, 5, profile_digest(profile)))
     following = msgspec.structs.replace(profile, cursor=text, limit=7)
-    assert read_offset(profile, 10) == 0
-    assert read_offset(following, 10) == 5
+    assert read_offset(profile, 10) == (0, profile.limit)
+    assert read_offset(following, 10) == (5, 7)
+    text = write_cursor(Cursor(10, 5, profile_digest(profile), 20))
+    assert read_offset(msgspec.structs.replace(following, cursor=text), 10) == (5, 20)
     with pytest.raises(StaleCursor, match="head 10, the head is 11"):
         read_offset(following, 11)
     other = msgspec.structs.replace(following, text="another")

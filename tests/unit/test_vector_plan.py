@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nextstep.db.vector_plan import (
     build_memory_bytes,
     distance_operand,
+    index_names,
     nearest_query,
     plan,
     predicate,
@@ -28,7 +29,20 @@ MODEL, RECIPE = "all-MiniLM-L6-v2", "title-1000"
 def test_hnsw_from_pgvector_0_5_0_on_else_ivfflat(version: str, method: str) -> None:
     index = plan(version, 40_000, MODEL, 384, RECIPE)
     assert index.method == method
+    assert index.name in index_names(MODEL, RECIPE, 384)
+    assert index_names(MODEL, RECIPE, 384)[index.name] == (method, index.is_half)
     assert version in index.reason
+
+
+@pytest.mark.parametrize(
+    ("version", "is_half"), [("0.4.4", False), ("0.6.2", False), ("0.7.0", True), ("0.8.6", True)]
+)
+def test_from_pgvector_0_7_0_on_the_index_is_in_half_precision(version: str, is_half: bool) -> None:
+    index = plan(version, 40_000, MODEL, 384, RECIPE)
+    operators = "halfvec_cosine_ops" if is_half else "vector_cosine_ops"
+    assert index.is_half == is_half and operators in index.statement()
+    query = nearest_query(MODEL, RECIPE, 384, is_half=is_half)
+    assert distance_operand(384, is_half=is_half).strip("()") in query.split("ORDER BY")[1]
 
 
 @pytest.mark.req("N-78")
@@ -48,21 +62,23 @@ def test_hnsw_has_the_stated_parameters() -> None:
 
 
 def test_more_dimensions_than_pgvector_indexes_mean_an_exact_scan() -> None:
-    assert plan("0.8.6", 10**6, "large", 3072, RECIPE).method == "none"
+    assert plan("0.6.2", 10**6, "large", 3072, RECIPE).method == "none"
+    assert plan("0.8.6", 10**6, "large", 3072, RECIPE).is_half
+    assert plan("0.8.6", 10**6, "large", 4001, RECIPE).method == "none"
 
 
 @pytest.mark.req("N-76", "S-12")
 def test_the_committed_sql_is_what_is_run() -> None:
     committed = (share("sql") / "ops" / "vector_index.sql").read_text()
-    for version in ("0.8.6", "0.4.4"):
+    for version in ("0.8.6", "0.6.2", "0.4.4"):
         assert plan(version, 40_000, MODEL, 384, RECIPE).statement() + ";" in committed
 
 
 def test_a_search_holds_the_indexs_condition_and_expression_word_for_word() -> None:
     index = plan("0.8.6", 40_000, MODEL, 384, RECIPE)
-    query = nearest_query(MODEL, RECIPE, 384)
+    query = nearest_query(MODEL, RECIPE, 384, is_half=index.is_half)
     assert predicate(MODEL, RECIPE) in query and predicate(MODEL, RECIPE) in index.statement()
-    assert distance_operand(384).strip("()") in query
+    assert distance_operand(384, is_half=index.is_half).strip("()") in query
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

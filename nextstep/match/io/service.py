@@ -6,28 +6,34 @@ Source: design.md 6, N-51, X-11.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
-from nextstep.db.pools import in_transaction
 from nextstep.errors import InputError
-from nextstep.match import answer, filters
+from nextstep.match import answer
+from nextstep.match.board import Board, Mask
 from nextstep.match.cursor import Cursor, profile_digest, read_offset, write_cursor
 from nextstep.match.explain import find_literally
+from nextstep.match.facts import best_by_facts
+from nextstep.match.filters import passing
+from nextstep.match.io.board import LiveBoard
+from nextstep.match.io.horizon import Horizon, read_horizon
 from nextstep.match.io.retrieve import (
-    Horizon,
-    Query,
-    find_candidates,
-    read_evidence,
-    read_horizon,
+    BY_FACTS,
+    Nearest,
+    VectorQuery,
+    find_nearest,
+    read_clusters,
+    read_page,
     read_texts,
     read_vector,
 )
-from nextstep.match.profile import Filters
+from nextstep.match.pages import page_of
+from nextstep.match.profile import Filters, split_exclusions
 from nextstep.match.ranking import (
     RANKING_VERSION,
     UNIT,
@@ -67,6 +73,7 @@ async def match(
     lexicon: Lexicon,
     settings: Settings,
     known: Horizon | None = None,
+    board: LiveBoard | None = None,
 ) -> tuple[answer.Answer, Horizon]:
     """
     Return the answer to a profile and the horizon it was given at.
@@ -75,39 +82,41 @@ async def match(
         reading: the profile as `read_profile` understood it.
         vector: the unit vector of `reading.query_text`, shape (dim,).
         known: the horizon of an earlier answer; saves reading the log's times again.
+        board: of this process; None reads all open clusters for this one answer.
 
     Raises:
         StaleCursor, ProfileRefused: the profile's cursor does not fit.
     """
-    profile = reading.profile
-    query = Query(
-        vector=vector,
-        model=short_name(settings.embedding_model),
-        recipe=recipe_name(settings),
-        parameters=filters.parameters(reading.filters),
-        is_filtered=not filters.is_open(reading.filters),
-        titles=[title for title, cluster in reading.wanted.titles if cluster],
-        title_words=reading.title_words,
-        skills=reading.wanted.skills,
-        exact=profile.exact,
-    )
-    async with _snapshot(connection, settings):
+    profile, wanted = reading.profile, reading.wanted
+    board = board or LiveBoard(lexicon.soft)
+    query = _query(vector, settings)
+    shares = unit_weights(settings.weights)
+    async with snapshot(connection):
         horizon = await read_horizon(connection, stages_below_match(settings), known)
-        offset = read_offset(profile, horizon.head)
-        candidates = await find_candidates(connection, query)
-        literal = await _find_unknown_skills(connection, reading, candidates)
-        candidates = [
-            _with_skills(c, literal.get(c.canonical_job_id, {}), reading.wanted, lexicon)
-            for c in candidates
-        ]
+        offset, size = read_offset(profile, horizon.head)
+        open_jobs = await board.at(connection, horizon)
+        mask = await passing_mask(connection, open_jobs, reading.filters)
         as_of = horizon.as_of.date() if horizon.as_of else None
-        ranked = rank(reading.wanted, candidates, settings.weights, as_of)
-        page = ranked[offset : offset + profile.limit]
-        evidence = await read_evidence(connection, [r.candidate.canonical_job_id for r in page])
-    results = _results(reading.wanted, page, evidence, literal, full=profile.explain == "full")
+        alike = [
+            open_jobs.entry(slot)
+            for slot in best_by_facts(open_jobs, wanted, shares, as_of, mask=mask, most=BY_FACTS)
+        ]
+        near = await find_nearest(
+            connection, query, open_jobs, mask,
+            also=[entry.canonical_job_id for entry in alike], exact=profile.exact,
+        )  # fmt: skip
+        found = gather(open_jobs, near, alike)
+        literal = await _find_unknown_skills(connection, reading, found)
+        candidates = [
+            _with_skills(entry, literal.get(entry.canonical_job_id, {}), wanted, lexicon)
+            for entry in found
+        ]
+        ranked = rank(wanted, candidates, settings.weights, as_of)
+        page = page_of(ranked, offset, profile.limit, size, settings.match_employer_share)
+        rows = await read_page(connection, [one.candidate.canonical_job_id for one in page])
     shown = offset + len(page)
     more = shown < len(ranked) and page
-    cursor = Cursor(horizon.head, shown, profile_digest(profile)) if more else None
+    cursor = Cursor(horizon.head, shown, profile_digest(profile), size) if more else None
     return (
         answer.Answer(
             head=horizon.head,
@@ -115,12 +124,13 @@ async def match(
             model=query.model,
             recipe=query.recipe,
             versions={**horizon.versions, "ranking": str(RANKING_VERSION)},
-            weights={part: w / UNIT for part, w in unit_weights(settings.weights).items()},
-            profile=reading.wanted,
+            weights={part: share / UNIT for part, share in shares.items()},
+            profile=wanted,
             candidates=len(ranked),
-            results=results,
+            results=results(wanted, page, rows, literal, full=profile.explain == "full"),
             facets=answer.count_facets(candidates),
             cursor=write_cursor(cursor) if cursor else None,
+            retrieval=retrieval(open_jobs, mask, near, len(alike)),
         ),
         horizon,
     )
@@ -131,7 +141,9 @@ async def find_similar(
     job_id: UUID,
     k: int,
     settings: Settings,
+    *,
     known: Horizon | None = None,
+    board: LiveBoard | None = None,
 ) -> tuple[answer.SimilarAnswer, Horizon]:
     """
     Return the k open clusters nearest to a job, its own left out.
@@ -142,7 +154,8 @@ async def find_similar(
     Source: S-13.
     """
     model, recipe = short_name(settings.embedding_model), recipe_name(settings)
-    async with _snapshot(connection, settings):
+    board = board or LiveBoard(frozenset())
+    async with snapshot(connection):
         horizon = await read_horizon(connection, stages_below_match(settings), known)
         found = await read_vector(connection, job_id, model, recipe)
         if found is None:
@@ -154,15 +167,12 @@ async def find_similar(
                 detail="the embed stage has not reached it, or it is a dead letter there",
                 hint="nextstep status; nextstep dead-letters list",
             )
-        query = Query(
-            vector=vector.to_numpy(),
-            model=model,
-            recipe=recipe,
-            parameters=filters.parameters(Filters(exclude=[str(canonical)])),
-            is_filtered=False,
-        )
-        candidates = await find_candidates(connection, query)
-    nearest = sorted(candidates, key=lambda c: (-(c.similarity or 0.0), c.job_id.bytes))[:k]
+        open_jobs = await board.at(connection, horizon)
+        mask = passing(open_jobs, Filters(), [canonical])
+        query = _query(vector.to_numpy(), settings)
+        near = await find_nearest(connection, query, open_jobs, mask, nearest=k)
+        entries = gather(open_jobs, near, ())
+        rows = await read_page(connection, [entry.canonical_job_id for entry in entries])
     return (
         answer.SimilarAnswer(
             head=horizon.head,
@@ -171,17 +181,61 @@ async def find_similar(
             recipe=recipe,
             job_id=job_id,
             canonical_job_id=canonical,
-            results=[answer.similar(candidate) for candidate in nearest],
+            results=[
+                answer.similar(entry, entry.similarity or 0.0, rows[entry.canonical_job_id])
+                for entry in entries
+                if entry.canonical_job_id in rows
+            ],
         ),
         horizon,
     )
 
 
+async def passing_mask(connection: AnyConnection, board: Board, filters: Filters) -> Mask:
+    """Return which slots of a board pass; excluded job ids are looked up as their clusters."""
+    ids, _ = split_exclusions(filters.exclude)
+    return passing(board, filters, await read_clusters(connection, ids))
+
+
+def gather(board: Board, near: Nearest, alike: Sequence[Candidate]) -> list[Candidate]:
+    """Return the nearest and the alike, each once, with their cosines; nearest first."""
+    found: dict[UUID, Candidate] = {}
+    for canonical in near.nearest:
+        slot = board.slot(canonical)
+        if slot is not None:
+            found[canonical] = board.entry(slot)
+    for entry in alike:
+        found.setdefault(entry.canonical_job_id, entry)
+    return [
+        msgspec.structs.replace(entry, similarity=near.similarities.get(canonical))
+        for canonical, entry in found.items()
+    ]
+
+
+def retrieval(board: Board, mask: Mask, near: Nearest, by_facts: int) -> answer.Retrieval:
+    """Return how candidates were found, as an answer says it."""
+    index = near.index
+    used = f"{index.method}{' halfvec' if index.is_half else ''}" if index.method else "none"
+    return answer.Retrieval(
+        open=len(board),
+        passing=int(mask.sum()),
+        method=near.strategy.method,
+        index=used,
+        why=near.strategy.why,
+        by_vector=len(near.nearest),
+        by_facts=by_facts,
+    )
+
+
+def _query(vector: Any, settings: Settings) -> VectorQuery:
+    model, recipe = short_name(settings.embedding_model), recipe_name(settings)
+    return VectorQuery(vector=vector, model=model, recipe=recipe)
+
+
 @asynccontextmanager
-async def _snapshot(connection: AnyConnection, settings: Settings) -> AsyncIterator[None]:
-    # One snapshot for all reads: the head in the answer is the head of its rows.
-    async with in_transaction(connection, "api", settings):
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+async def snapshot(connection: AnyConnection) -> AsyncIterator[None]:
+    """Open one snapshot for all reads: the head in an answer is the head of its rows."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
         yield
 
 
@@ -206,21 +260,17 @@ def _with_skills(
     return msgspec.structs.replace(candidate, skills=skills)
 
 
-def _results(
+def results(
     wanted: Wanted,
     page: Sequence[Ranked],
-    evidence: dict[UUID, dict[str, Any]],
+    rows: Mapping[UUID, Any],
     literal: dict[UUID, dict[str, tuple[int, int, str]]],
     *,
     full: bool,
 ) -> list[answer.Result]:
+    """Return the results of a page; `rows` as of `read_page`."""
     return [
-        answer.result(
-            wanted,
-            ranked,
-            evidence.get(ranked.candidate.canonical_job_id, {}),
-            literal.get(ranked.candidate.canonical_job_id, {}),
-            full=full,
-        )
+        answer.result(wanted, ranked, rows[canonical], literal.get(canonical, {}), full=full)
         for ranked in page
+        if (canonical := ranked.candidate.canonical_job_id) in rows
     ]

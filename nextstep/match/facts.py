@@ -1,0 +1,170 @@
+"""
+Rank the whole board by everything but the vector: the features of ranking.py over columns.
+
+What a profile and a job state (skills, title, place, level, pay, date) is compared for every open
+cluster, so that a job is never missed for want of a near vector. A test holds these features equal
+to those of `features_of`, which give the parts of an answer.
+
+Source: design.md 6, N-51.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+
+from nextstep.match.board import ID_BITS, UNDATED, Board, Mask, Slots, Values
+from nextstep.match.ranking import (
+    HALF_LIFE_DAYS,
+    LADDER,
+    LEAST_JOB_SKILLS,
+    LEAST_PROFILE_SKILLS,
+    Wanted,
+    yearly,
+)
+
+#: Parts that one slot has without a vector.
+FACTS = ("skills", "title", "location", "seniority", "salary", "recency")
+
+#: Days for which recency is looked up; older posts have less than 1e-6 of it, which rounds to 0.
+_OLDEST_DAYS = 20 * HALF_LIFE_DAYS
+
+
+def best_by_facts(
+    board: Board,
+    wanted: Wanted,
+    shares: Mapping[str, int],
+    as_of: date | None,
+    *,
+    mask: Mask,
+    most: int,
+) -> list[int]:
+    """
+    Return the slots with the highest sum of parts without similarity, best first.
+
+    Only jobs that share a skill or have a title like a wanted one: a place or a date alone says
+    nothing about the work. Ties go to the lower id.
+
+    Args:
+        shares: weights in units, of `unit_weights`.
+        mask: slots that may be returned.
+        most: how many at most.
+    """
+    skills, title = skill_overlaps(board, wanted), title_matches(board, wanted)
+    slots: Slots = np.flatnonzero(mask & ((skills > 0) | (title > 0)))
+    if not len(slots):
+        return []
+    features = {
+        "skills": skills[slots],
+        "title": title[slots],
+        "location": locations(board, wanted, slots),
+        "seniority": seniorities(board, wanted, slots),
+        "salary": salaries(board, wanted, slots),
+        "recency": recencies(board, as_of, slots),
+    }
+    score = np.zeros(len(slots), dtype=np.int64)
+    for part, values in features.items():
+        score += np.floor(shares[part] * np.round(values, 6) + 0.5).astype(np.int64)
+    keys = (score << ID_BITS) + board.column("order")[slots]
+    if len(slots) > most:
+        chosen = np.argpartition(keys, len(keys) - most)[len(keys) - most :]
+        slots, keys = slots[chosen], keys[chosen]
+    found: list[int] = slots[np.argsort(-keys)].tolist()
+    return found
+
+
+def skill_overlaps(board: Board, wanted: Wanted) -> Values:
+    """Return the feature "skills" of every slot."""
+    mine = set(wanted.skills)
+    common = board.count_skills(mine)
+    stated_soft = mine & board.soft
+    named = board.column("hard_skills")
+    if stated_soft:
+        named = named + board.count_skills(stated_soft)
+    shorter = np.minimum(max(len(mine), LEAST_PROFILE_SKILLS), np.maximum(named, LEAST_JOB_SKILLS))
+    overlaps: Values = common / shorter
+    return overlaps
+
+
+def title_matches(board: Board, wanted: Wanted) -> Values:
+    """Return the feature "title" of every slot."""
+    best = np.zeros(board.size)
+    titles, clusters = board.column("title_norm"), board.column("title_cluster")
+    for title, cluster in wanted.titles:
+        if not title:
+            continue
+        best = np.maximum(best, board.title_likeness(title)[titles])
+        code = board.code("title_cluster", cluster.casefold()) if cluster else -1
+        if code > 0:
+            # The cluster of a job without a title is of no use either.
+            best[(clusters == code) & (best < 0.8) & (titles > 0)] = 0.8
+    return best
+
+
+def locations(board: Board, wanted: Wanted, slots: Slots) -> Values:
+    """Return the feature "location" of some slots."""
+    total = np.zeros(len(slots))
+    asked = 0
+    is_remote = _is(board, "work_mode", "remote", slots)
+    if wanted.city or wanted.country:
+        asked += 1
+        country = board.column("country")[slots]
+        same = _is(board, "country", wanted.country, slots)
+        if not wanted.city:
+            total += same
+        else:
+            other = (country > 0) & ~same if wanted.country else np.zeros(len(slots), np.bool_)
+            there = _is(board, "city", wanted.city, slots) & ~other
+            total += np.where(there, 1.0, np.where(same, np.where(is_remote, 1.0, 0.4), 0.0))
+    if wanted.work_mode:
+        asked += 1
+        total += _is(board, "work_mode", wanted.work_mode, slots)
+    return total / asked if asked else total
+
+
+def seniorities(board: Board, wanted: Wanted, slots: Slots) -> Values:
+    """Return the feature "seniority" of some slots."""
+    if wanted.seniority not in LADDER:
+        return np.zeros(len(slots))
+    steps = board.column("step")[slots].astype(np.float64)
+    near = np.maximum(0.0, 1 - np.abs(LADDER[wanted.seniority] - steps) / 3)
+    near[steps < 0] = 0.0
+    found: Values = near
+    return found
+
+
+def salaries(board: Board, wanted: Wanted, slots: Slots) -> Values:
+    """Return the feature "salary" of some slots."""
+    least = yearly(wanted.salary[0], wanted.salary[2]) if wanted.salary else None
+    if wanted.salary is None or least is None or least <= 0:
+        return np.zeros(len(slots))
+    most = board.column("salary")[slots]
+    code = board.code("currency", wanted.salary[1])
+    fair = np.clip(1 - 4 * np.maximum(0.0, 1 - most / least), 0.0, 1.0)
+    fair[np.isnan(most) | (board.column("currency")[slots] != code)] = 0.0
+    found: Values = fair
+    return found
+
+
+def recencies(board: Board, as_of: date | None, slots: Slots) -> Values:
+    """Return the feature "recency" of some slots."""
+    if as_of is None:
+        return np.zeros(len(slots))
+    posted = board.column("posted")[slots]
+    ages = np.clip(as_of.toordinal() - posted, 0, _OLDEST_DAYS)
+    found: Values = _RECENCY[ages]
+    found[(posted == UNDATED) | ~board.column("is_dated")[slots] | (ages == _OLDEST_DAYS)] = 0.0
+    return found
+
+
+_RECENCY = 0.5 ** (np.arange(_OLDEST_DAYS + 1) / HALF_LIFE_DAYS)
+
+
+def _is(board: Board, column: str, text: str, slots: Slots) -> Mask:
+    code = board.code(column, text.casefold()) if text else -1
+    if code <= 0:
+        return np.zeros(len(slots), dtype=np.bool_)
+    same: Mask = board.column(column)[slots] == code
+    return same
