@@ -1,12 +1,11 @@
 """
-The HTTP application and its server: loopback only, until tokens exist.
+The HTTP application and its server: loopback only, until a token exists.
 
 Source: D-10, decisions.md 28, issue 2 items 7 and 8.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,11 +17,19 @@ from nextstep import clock, logs
 from nextstep.db import pools
 from nextstep.db.migrate import pending, require_migrated
 from nextstep.db.pools import Pool
-from nextstep.errors import ServeError, UsageError
+from nextstep.errors import ServeError
 from nextstep.events.stage import Stage
-from nextstep.http import problem
+from nextstep.http import access, caching, problem
+from nextstep.http.actions import add_action_routes
 from nextstep.http.encoding import QueryEncoder
+from nextstep.http.metrics import METRICS, Metrics, get_metrics
+from nextstep.http.openapi import get_document
 from nextstep.http.routes import SERVICES, TIMINGS, Encode, Services, add_routes
+from nextstep.http.trends import add_trend_routes
+from nextstep.http.web.render import problem_page, wants_page
+from nextstep.http.web.routes import add_pages
+from nextstep.http.work import WORK, Work
+from nextstep.match.io.fitting import require_fitting
 from nextstep.match.reading import make_lexicon
 from nextstep.ops.stages import line_stages
 from nextstep.processors.io.taxonomy_files import load_taxonomies
@@ -76,7 +83,9 @@ def make_app(
         is_warm: whether `encode` would answer at once.
     """
     database = url or settings.database_url
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard])
+    app = web.Application(
+        client_max_size=MAX_BODY_BYTES, middlewares=[_guard, access.check, caching.tag]
+    )
     app[SERVICES] = Services(
         settings,
         pool,
@@ -86,27 +95,20 @@ def make_app(
         (lambda: pending(database)) if database else list,
         is_warm,
     )
+    app[access.ACCESS] = access.Access(
+        app[SERVICES],
+        rate_per_min=settings.http_rate_per_min,
+        loopback=access.is_loopback(settings.http_host),
+    )
+    app[METRICS] = Metrics()
+    app[WORK] = Work(database or "", settings)
     add_routes(app)
+    add_trend_routes(app)
+    add_action_routes(app)
+    app.router.add_get("/metrics", get_metrics)
+    app.router.add_get("/v1/openapi.json", get_document)
+    add_pages(app)
     return app
-
-
-def check_host(host: str) -> None:
-    """
-    Refuse an address that other machines can reach.
-
-    Raises:
-        UsageError: the host is not a loopback address.
-    """
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise UsageError(
-            f"refused to listen on {host}: it is not a loopback address",
-            detail="every caller can read everything; access by token is not there yet",
-            hint="use --host 127.0.0.1, and an SSH tunnel from other machines",
-        )
 
 
 async def serve(
@@ -126,15 +128,16 @@ async def serve(
         stages: as in `make_app`; None takes those of the line.
 
     Raises:
-        UsageError: the host is not a loopback address.
+        UsageError: the host is not a loopback address, and no token exists.
         PortTaken: another program listens there.
         MigrationError, Unreachable, ModelError: what the server needs is not there.
     """
-    check_host(settings.http_host)
     await anyio.to_thread.run_sync(require_migrated, url)
     encoder = QueryEncoder(settings)
     pool = await pools.create_pool(url, "api", settings, max_size=_POOL_SIZE)
     try:
+        async with pool.acquire() as connection:
+            await access.require_tokens(connection, settings.http_host)
         taxonomies = await anyio.to_thread.run_sync(load_taxonomies, settings.taxonomies)
         app = make_app(
             settings,
@@ -150,6 +153,10 @@ async def serve(
         try:
             address = await _listen(runner, settings)
             await encoder.start()
+            dim = (await encoder.encode(["ready"])).shape[1]
+            async with pool.acquire() as connection:
+                await require_fitting(connection, settings, dim)
+                await app[SERVICES].warm(connection)
             if on_ready is not None:
                 on_ready(address)
             await (stop or anyio.Event()).wait()
@@ -181,20 +188,25 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
     spent: dict[str, float] = {}
     TIMINGS.set(spent)
+    request[problem.REQUEST_ID] = request_id
     response = await _answer(request, handler, request_id)
     total_ms = (clock.monotonic_s() - started) * 1000
     timings = {**spent, "total": total_ms}
-    response.headers.update(_SECURITY)
+    for name, value in _SECURITY.items():
+        response.headers.setdefault(name, value)  # a page says for itself what it may load
     response.headers["X-Request-Id"] = request_id
     response.headers["Server-Timing"] = ", ".join(
         f"{name};dur={ms:.1f}" for name, ms in timings.items()
     )
     # The route's pattern, never its values or the body: logs hold no payload.
     resource = request.match_info.route.resource
+    route = resource.canonical if resource else ""
+    request.app[METRICS].observe(request.method, route, response.status, total_ms / 1000)
+    caching.compress(request, response)
     logs.get("http").info(
         "request",
         method=request.method,
-        route=resource.canonical if resource else "",
+        route=route,
         status=response.status,
         duration_ms=round(total_ms, 1),
         request_id=request_id,
@@ -208,7 +220,7 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        answer = problem.response(problem.from_status(error, request_id))
+        answer = _shown(request, problem.from_status(error, request_id))
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
@@ -218,4 +230,9 @@ async def _answer(request: web.Request, handler: Handler, request_id: str) -> we
             logs.get("http").error(
                 "failed", request_id=request_id, error=type(error).__name__, status=found.status
             )
-        return problem.response(found)
+        return _shown(request, found)
+
+
+def _shown(request: web.Request, found: problem.Problem) -> web.Response:
+    """The same error, for a program or for a person."""
+    return problem_page(request, found) if wants_page(request) else problem.response(found)

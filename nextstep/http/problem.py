@@ -15,13 +15,33 @@ from aiohttp import web
 from nextstep.errors import DatabaseError, InputError, ModelError, NextStepError
 from nextstep.match.cursor import StaleCursor
 from nextstep.match.io.service import JobUnknown, NoVector
+from nextstep.ops.actions import CountMoved
 
 #: Seconds after which a client may try again when we are overloaded or the database is gone.
 RETRY_AFTER_S = 2
 
+#: The id of a request: in its answer, in the log, in the log of actions.
+REQUEST_ID = web.RequestKey("request_id", str)
+
 
 class Overloaded(NextStepError):
     """More requests wait for the encoder than it can serve soon."""
+
+
+class Unauthenticated(NextStepError):
+    """Nobody, or a token that is not in force."""
+
+
+class Forbidden(NextStepError):
+    """Known, and not allowed; or a form that no page of ours sent."""
+
+
+class Misdirected(NextStepError):
+    """Called by a name that is not this machine's own."""
+
+
+class TooManyRequests(NextStepError):
+    """A caller's rate is used up."""
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +60,11 @@ _GONE_ANSWER = ("database-unavailable", "The database cannot be reached", 503)
 #: Error -> (type, title, status); the first that fits, so the narrower stand first.
 _KINDS: tuple[tuple[type[BaseException], str, str, int], ...] = (
     (StaleCursor, "stale-cursor", "The head has moved since the cursor was given", 409),
+    (Unauthenticated, "unauthenticated", "A token is needed", 401),
+    (Forbidden, "forbidden", "Not allowed", 403),
+    (Misdirected, "misdirected", "Not a name of this server", 421),
+    (TooManyRequests, "too-many-requests", "Too many requests", 429),
+    (CountMoved, "count-moved", "Other letters match by now", 409),
     (JobUnknown, "job-unknown", "No such job", 404),
     (NoVector, "no-vector", "The job has no vector", 409),
     (Overloaded, "overloaded", "Too many requests wait", 503),
@@ -61,12 +86,23 @@ _GONE = frozenset({"08", "53", "57", "58"})
 
 _HINTS = {
     400: 'send a JSON object such as {"skills": ["Python"], "titles": ["Data Engineer"]}',
+    401: "send `Authorization: Bearer TOKEN`; nextstep token create makes one",
+    403: "nextstep token list shows what each token may do",
     404: "see docs/match.md for the routes",
     405: "see the Allow header for the methods of this path",
     413: "a profile is at most 1 MB of JSON",
+    421: "call it localhost or 127.0.0.1, or make a token: nextstep token create",
     422: "docs/match.md lists what a request may say",
+    429: "try again in a minute",
     500: "the log has the request_id; please report it with the steps that led here",
     503: "try again in a few seconds; nextstep doctor says what is wrong",
+}
+
+#: Status -> headers that go with it.
+_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="nextstep"'},
+    429: {"Retry-After": "60"},
+    503: {"Retry-After": str(RETRY_AFTER_S)},
 }
 
 
@@ -101,7 +137,7 @@ def from_status(error: web.HTTPException, request_id: str) -> Problem:
 
 def response(problem: Problem) -> web.Response:
     """Return the problem as an answer."""
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == 503 else {}
+    headers = _HEADERS.get(problem.status, {})
     return web.Response(
         body=msgspec.json.encode(problem),
         status=problem.status,

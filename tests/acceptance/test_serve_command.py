@@ -106,13 +106,29 @@ def test_a_taken_port_is_exit_3(serving: Callable[..., subprocess.Popen[str]]) -
     assert f"127.0.0.1:{port}" in stderr and "HINT" in stderr
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
-def test_an_address_that_others_reach_is_refused(
-    command: Callable[..., subprocess.CompletedProcess[str]], host: str
+async def test_an_address_that_others_reach_is_refused_until_a_token_exists(
+    connection: Any,
+    database: str,
+    command: Callable[..., subprocess.CompletedProcess[str]],
+    serving: Callable[..., subprocess.Popen[str]],
 ) -> None:
-    done = command("serve", "--host", host, url="postgresql://nobody@127.0.0.1:1/none")
-    assert done.returncode == 2
-    assert "not a loopback address" in done.stderr and "token" in done.stderr
+    refused = await asyncio.to_thread(
+        command, "serve", "--host", "0.0.0.0", "--port", "0", url=database
+    )
+    assert refused.returncode == 2
+    assert "not a loopback address" in refused.stderr and "token create" in refused.stderr
+    made = await asyncio.to_thread(command, "token", "create", "--name", "ci", url=database)
+    assert made.returncode == 0, made.stderr
+    text = made.stdout.strip()
+    listed = await asyncio.to_thread(command, "token", "list", url=database)
+    assert "ci\tread\tin force" in listed.stdout and text not in listed.stdout
+    process = serving("--host", "0.0.0.0", "--port", "0")
+    port = (await asyncio.to_thread(address, process)).rpartition(":")[2]
+    base = f"http://127.0.0.1:{port}"
+    assert (await asyncio.to_thread(get, f"{base}/v1/offsets"))[0] == 401
+    told = urllib.request.Request(f"{base}/v1/offsets", headers={"Authorization": f"Bearer {text}"})
+    with await asyncio.to_thread(urllib.request.urlopen, told) as answer:
+        assert answer.status == 200
 
 
 def test_serve_without_tables_names_the_command(

@@ -102,12 +102,28 @@ async def test_every_response_carries_its_id_times_and_safe_headers(client: Any)
         (b'{"text": "x", "surprise": 1}', 422, "profile-refused"),
         (b'{"text": "x", "limit": 1000}', 422, "profile-refused"),
         (b'{"text": "x", "limit": -1}', 422, "profile-refused"),
+        (b'{"text": "x", "limit": "5"}', 422, "profile-refused"),
+        (b'{"text": 5}', 422, "profile-refused"),
+        (b'{"text": "  ", "skills": [""]}', 422, "profile-refused"),
+        (b'{"skills": "Python"}', 422, "profile-refused"),
+        (
+            b'{"text": "x", "salary_min": {"amount": 1e999, "currency": "EUR"}}',
+            400,
+            "not-json",
+        ),
+        (
+            b'{"text": "x", "filters": {"salary_min": {"amount": -1, "currency": "EUR"}}}',
+            422,
+            "profile-refused",
+        ),
+        (b'{"text": "x", "filters": {"colour": ["red"]}}', 422, "profile-refused"),
         (b'{"text": "x", "cursor": "zzz"}', 422, "profile-refused"),
         (b'{"text": "x", "location": {"country": "Atlantis"}}', 422, "profile-refused"),
         (b'{"text": "x", "filters": {"employment_type": ["soon"]}}', 422, "profile-refused"),
         (b'{"skills": ["' + b"x" * 200 + b'"]}', 422, "profile-refused"),
         (b'{"text": "' + b"x" * 60_000 + b'"}', 422, "profile-refused"),
         (b'{"text": "' + b"x" * 1_100_000 + b'"}', 413, "too-large"),
+        (b'{"text": "' + b"x" * 10_000_000 + b'"}', 413, "too-large"),
         (b'{"text": "' + b"[" * 900_000 + b'"}', 422, "profile-refused"),
         (b"[" * 100_000, 400, "not-json"),
     ],
@@ -148,7 +164,7 @@ async def test_odd_texts_are_answered(connection: Any, client: Any, text: str) -
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/v1", 404),
         ("GET", "/v1/jobs/x", 404),
         ("GET", f"/v1/jobs/{job_id('nobody')}", 404),
@@ -158,6 +174,12 @@ async def test_odd_texts_are_answered(connection: Any, client: Any, text: str) -
         ("GET", f"/v1/jobs/{job_id('nobody')}/similar?k=x", 422),
         ("GET", f"/v1/jobs/{job_id('nobody')}/similar?k=%C2%B2", 422),
         ("GET", "/v1/match", 405),
+        ("POST", "/v1/search", 405),
+        ("GET", "/v1/search", 422),
+        ("GET", "/v1/search?q=", 422),
+        ("GET", "/v1/search?q=x&colour=red", 422),
+        ("GET", "/v1/search?q=x&limit=101", 422),
+        ("GET", f"/v1/search?q={'x' * 300}", 422),
         ("DELETE", f"/v1/jobs/{job_id('nobody')}", 405),
         ("POST", "/healthz", 405),
     ],
@@ -205,6 +227,48 @@ async def test_similar_jobs_are_given_k_at_most(connection: Any, client: Any) ->
     body = await (await client.get(f"/v1/jobs/{job_id('j0')}/similar?k=3")).json()
     assert len(body["results"]) == 3
     assert str(job_id("j0")) not in {near["job_id"] for near in body["results"]}
+
+
+async def test_a_search_is_answered_in_the_shape_of_a_match(connection: Any, client: Any) -> None:
+    await fill(connection, [Job(name="a"), Job(name="b", title="Nurse", tools=(), country="FR")])
+    response = await client.get("/v1/search", params={"q": "data engineer", "limit": "5"})
+    assert response.status == 200
+    body = await response.json()
+    assert body["results"][0]["job_id"] == str(job_id("a"))
+    assert set(body["results"][0]["parts"]) == set(body["weights"])
+    assert body["retrieval"]["open"] == 2
+    narrowed = await client.get("/v1/search", params={"q": "data engineer", "country": "FR"})
+    assert [r["country"] for r in (await narrowed.json())["results"]] == ["FR"]
+
+
+async def test_more_requests_than_may_wait_are_told_to_come_again(
+    connection: Any, pool: Any, settings: Settings, taxonomies: Any
+) -> None:
+    await fill(connection, [Job(name="a")])
+    going = asyncio.Event()
+
+    async def slow(texts: list[str]) -> Any:
+        await going.wait()
+        return await encode_queries(texts)
+
+    few = msgspec.structs.replace(settings, http_concurrency=2, http_waiting=3)
+    app = make_app(few, pool, slow, taxonomies)
+    async with TestClient(TestServer(app)) as client:
+        asked = [asyncio.create_task(client.post("/v1/match", json=PROFILE)) for _ in range(9)]
+        done, waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+        while len(done) < 4:
+            more, waiting = await asyncio.wait(
+                waiting, return_when=asyncio.FIRST_COMPLETED, timeout=20
+            )
+            assert more, "a request that can neither pass nor wait was kept"
+            done |= more
+        for task in done:
+            assert task.result().headers["Retry-After"]
+            assert (await problem(task.result(), 503))["type"].endswith("overloaded")
+        assert (await client.get("/healthz")).status == 200
+        going.set()
+        answers = await asyncio.gather(*waiting)
+        assert [answer.status for answer in answers] == [200] * 5
 
 
 async def test_offsets_are_the_status_document(connection: Any, client: Any) -> None:
