@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import getpass
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -18,6 +20,7 @@ import msgspec
 from nextstep.db import embedded, migrate, pools
 from nextstep.db.reach import unreachable
 from nextstep.errors import UsageError
+from nextstep.ops.actions import By
 from nextstep.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,6 +93,15 @@ async def stop_on_signals(stop: anyio.Event) -> None:
         async for _ in signals:
             stop.set()
             return
+
+
+def operator(why: str = "") -> By:
+    """Return whoever is at the command line, for the action log."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name
+        name = str(os.getuid())
+    return By(actor=f"{name} (command line)", why=why)
 
 
 def job_id(text: str) -> UUID:

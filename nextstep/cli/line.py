@@ -14,6 +14,7 @@ from nextstep import clock
 from nextstep.cli.common import (
     add_json,
     confirmed,
+    operator,
     print_json,
     run_async,
     session,
@@ -24,7 +25,10 @@ from nextstep.db import embedded, migrate
 from nextstep.errors import UsageError
 from nextstep.events.io import offsets
 from nextstep.events.io.line import run_line
+from nextstep.ops import actions
+from nextstep.ops.sources import drop_lines, read_sources
 from nextstep.ops.stages import choose, line_stages
+from nextstep.ops.supervisor import LineHealth, told
 from nextstep.settings import Settings
 
 
@@ -37,6 +41,7 @@ def register(verbs: Any) -> None:
 
     status = verbs.add_parser("status", help="offsets, lag and health of every stage")
     status.add_argument("--watch", action="store_true", help="show it anew every second")
+    status.add_argument("--fields", action="store_true", help="with the fill rate of every field")
     add_json(status)
     status.set_defaults(run=_status)
 
@@ -63,10 +68,15 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     async def main() -> int:
         with embedded.running(settings) as url:
             migrate.require_migrated(url)
-            stop = anyio.Event()
+            stop, ready = anyio.Event(), anyio.Event()
+            health = LineHealth(url, settings, [stage.name for stage in stages])
             async with anyio.create_task_group() as group:
                 group.start_soon(stop_on_signals, stop)
-                await run_line(url, settings, stages, stop=stop, once=args.once)
+                async with told(ready, stop, health.look):
+                    await run_line(
+                        url, settings, stages, stop=stop, once=args.once, on_ready=ready.set
+                    )
+                await health.close()
                 group.cancel_scope.cancel()
         return 0
 
@@ -79,12 +89,14 @@ def _status(args: argparse.Namespace, settings: Settings) -> int:
             stages = line_stages(settings)
             while True:
                 found = await offsets.status(connection, settings, stages)
+                found["sources"] = await read_sources(connection)
                 if args.json:
                     print_json(found)
                 else:
                     if args.watch:
                         Console().clear()
                     print_status(found)
+                    print_sources(found["sources"], all_fields=args.fields)
                 if not args.watch:
                     return 0
                 await anyio.sleep(1.0)
@@ -115,16 +127,34 @@ def print_status(found: dict[str, Any]) -> None:
             print(f"{stage['stage']}: {stage['last_error']}")
 
 
+def print_sources(sources: list[dict[str, Any]], *, all_fields: bool) -> None:
+    """Write one line per field that dropped; with `all_fields` also the rates of every source."""
+    if all_fields and sources:
+        table = Table(title="filled, % of posts: all (latest window)", title_justify="left")
+        table.add_column("field")
+        for entry in sources:
+            table.add_column(f"{entry['source']}\n{entry['posts']}", justify="right")
+        for row in zip(*(entry["fields"] for entry in sources), strict=True):
+            table.add_row(row[0]["field"], *map(_fill_cell, row))
+        Console().print(table)
+    for line in drop_lines(sources):
+        print(f"ALARM {line}")
+
+
+def _fill_cell(field: dict[str, Any]) -> str:
+    return f"{field['rate']:.0%} ({field['recent_rate']:.0%})" + ("!" if field["dropped"] else "")
+
+
 async def _pause(connection: Any, args: argparse.Namespace, settings: Settings) -> int:
     name = _one(settings, args.stage)
-    await offsets.set_status(connection, name, "paused", args.why)
+    await actions.set_status(connection, name, "paused", operator(args.why))
     print(f"{name} is paused; it goes on with: nextstep resume {name}")
     return 0
 
 
 async def _resume(connection: Any, args: argparse.Namespace, settings: Settings) -> int:
     name = _one(settings, args.stage)
-    await offsets.set_status(connection, name, "running")
+    await actions.set_status(connection, name, "running", operator())
     print(f"{name} may go on")
     return 0
 
@@ -154,7 +184,7 @@ def _reset(args: argparse.Namespace, settings: Settings) -> int:
                 print("nothing was changed", file=sys.stderr)
                 return 2
             started = clock.monotonic_s()
-            moved = await offsets.reset(connection, stages, name, args.to)
+            moved = await actions.reset(connection, stages, name, args.to, operator())
         if args.json:
             print_json({stage: {"before": b, "after": a} for stage, (b, a) in moved.items()})
         else:

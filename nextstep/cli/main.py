@@ -29,9 +29,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "extract": ("extract",),
     "evaluate": ("eval",),
     "taxonomy": ("taxonomy",),
+    "models": ("models",),
     "match": ("match", "similar"),
+    "search": ("search",),
     "serve": ("serve",),
+    "token": ("token",),
+    "trends": ("trends",),
     "doctor": ("doctor",),
+    "artifacts": ("artifacts",),
+    "install": ("install",),
+    "backup": ("backup",),
+    "daily": ("run-daily", "replay", "watch"),
 }
 
 _SETTING_FLAGS = ("database_url", "home", "log_format", "log_level", "embedding_model", "executor")

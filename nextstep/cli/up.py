@@ -23,7 +23,7 @@ from nextstep.cli.match_text import render_answer
 from nextstep.db import embedded
 from nextstep.db.migrate import migrate
 from nextstep.events.io.line import run_line
-from nextstep.http.app import PortTaken, check_host, serve
+from nextstep.http.app import PortTaken, serve
 from nextstep.match.profile import convert_profile
 from nextstep.ops.bootstrap import (
     BootstrapReport,
@@ -78,7 +78,6 @@ def _bootstrap(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _up(args: argparse.Namespace, settings: Settings) -> int:
-    check_host(settings.http_host)
     with embedded.running(settings) as url:
         files = _files(args, url)
         if not args.once:
