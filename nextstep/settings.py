@@ -44,6 +44,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     embedding_model: str = "all-MiniLM-L6-v2"
     embedding_max_tokens: int = 128
     embedding_threads: int = 0  # 0: one per core
+    #: `fast` is the prepared model (`nextstep models prepare`), `reference` sentence-transformers
+    #: in fp32; `auto` takes the prepared one where there is one. A damaged one is refused, never
+    #: skipped.
+    encoder: Literal["auto", "fast", "reference"] = "auto"
+    encoder_folder: Path | None = None  # prepared models; None: `<home>/encoders`
 
     executor: Literal["processes", "inline"] = "processes"
     workers: int = 0  # processes a parallel stage may use; 0: one per core
@@ -61,9 +66,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     http_host: str = "127.0.0.1"
     http_port: int = 8080
+    #: Requests of one token in a minute; 0: as many as it likes.
+    http_rate_per_min: int = 1200
+
+    #: Whom backups are encrypted to: public age keys, commas between several.
+    backup_recipient: str = ""
 
     #: Vectors below this number are scanned exactly; an index pays only above it.
     vector_index_min_rows: int = 2000
+    #: Of a page of results, one employer may take so much while others are there; 1: no limit.
+    match_employer_share: float = 0.25
+    #: Requests that are worked on at once, and those that may wait; more are told to come again.
+    http_concurrency: int = 4
+    http_waiting: int = 32
     weights: Weights = Weights()
 
 

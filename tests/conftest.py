@@ -45,7 +45,15 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 _NO_DATA = "real ads are not here"
 _NO_NOTIFICATIONS = "it asserts on notifications, which are switched off"
 #: Reasons for which a test may be skipped; the end of a run says how many were.
-_SKIPS = (_NO_DATA, _NO_NOTIFICATIONS, "pgbouncer is not here", "no small volume can be mounted")
+_SKIPS = (
+    _NO_DATA,
+    _NO_NOTIFICATIONS,
+    "pgbouncer is not here",
+    "no small volume can be mounted",
+    "systemd-analyze is not here",
+    "no browser is here",
+    "the axe rules are not here",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -86,7 +86,7 @@ def test_pending_migrations_are_refused_with_the_command_that_cures_them(
 def test_status_log_and_letters_speak_json(command: Command, database: str) -> None:
     status = json.loads(command("status", "--json", url=database).stdout)
     assert status["head"] == 0
-    assert set(status) == {"head", "stages", "wakeup"}
+    assert set(status) == {"head", "sources", "stages", "wakeup"}
     keys = {
         "stage", "offset", "lag", "oldest_age_s", "rate_per_s", "eta_s", "status", "holder",
         "epoch", "version", "stale", "dead_letters", "last_error",

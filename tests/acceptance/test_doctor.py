@@ -66,14 +66,15 @@ def test_migrate_and_rollback_say_what_they_did(command: Command, empty_database
 def test_plan_index_and_explain_search_name_the_index(command: Command, database: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(
-            "INSERT INTO job_embeddings SELECT md5(n::text)::uuid, 'm', 'r', 3, 'h',"
-            " format('[%s,1,%s]', n, n * n)::vector FROM generate_series(1, 3000) AS n"
+            "INSERT INTO job_embeddings SELECT md5(n::text)::uuid, 'm', 'r', 32, 'h',"
+            " (SELECT array_agg(sin(n * k)) FROM generate_series(1, 32) AS k)::vector"
+            " FROM generate_series(1, 20000) AS n"
         )
     before = json.loads(command("db", "explain-search", "--json", url=database).stdout)
     assert before["index"] is None
     planned = json.loads(command("db", "plan-index", "--json", url=database).stdout)["indexes"]
     assert [(one["method"], one["rows"], one["state"]) for one in planned] == [
-        ("hnsw", 3000, "absent")
+        ("hnsw", 20000, "absent")
     ]
     done = command("db", "plan-index", "--apply", "--json", url=database)
     built = json.loads(done.stdout)["indexes"]

@@ -23,6 +23,7 @@ from nextstep.events.io.line import run_line
 from nextstep.events.stage import Stage
 from nextstep.projections.io import shadow
 from nextstep.projections.io.rebuild import Options, RebuildReport, drop_old, rebuild
+from nextstep.projections.trends import TRENDS
 from nextstep.settings import Settings
 from tests.conftest import notifications
 from tests.drafts import START, draft
@@ -122,8 +123,9 @@ async def test_a_rebuild_equals_the_live_tables_and_takes_what_reads_from_them_a
          "job_dedupe_map", "removed", None),
         ("UPDATE job_embeddings SET text_hash = '\\x00' WHERE job_id = (SELECT min(job_id::text)"
          "::uuid FROM job_embeddings) RETURNING job_id", "job_embeddings", "changed", "text_hash"),
-        ("UPDATE trend_cells SET count = count + 1 WHERE skill = (SELECT min(skill) FROM"
-         " trend_cells) RETURNING skill", "trend_cells", "changed", "count"),
+        ("UPDATE trend_groups SET jobs = jobs + 1 WHERE (title_cluster, country, month) ="
+         " (SELECT '*', '*', min(month) FROM trend_groups) RETURNING title_cluster", "trend_groups",
+         "changed", "jobs"),
     ],
 )  # fmt: skip
 async def test_an_edited_row_is_found_and_named(
@@ -248,7 +250,7 @@ async def test_a_swap_puts_the_rebuilt_tables_in_place_with_everything_around_th
     await run_line(url, live, newer, once=True)
     assert (await make(live, stages=newer, mode="verify")).is_equal
     assert sorted(await drop_old(url, live)) == sorted(
-        {"job_entities", "job_embeddings", "trend_cells", "trend_groups", "trend_contributions"}
+        {"job_entities", "job_embeddings", *TRENDS.tables}
     )
     assert await drop_old(url, live) == []
 
@@ -473,7 +475,7 @@ async def test_a_swap_gives_up_on_readers_that_never_end(
     async with owner(live) as connection:
         transaction = connection.transaction()
         await transaction.start()
-        await connection.fetchval("SELECT count(*) FROM trend_cells")
+        await connection.fetchval("SELECT count(*) FROM trend_groups")
         with pytest.raises(RebuildFailed, match="never free long enough"):
             await make(live, "trends", mode="swap")
         await transaction.rollback()
