@@ -1,7 +1,7 @@
 """
 How fast extract is: the bare automaton scan, skills and tools alone, and the whole stage; beside
 them flashtext and spaCy's PhraseMatcher with the same written forms (those that are installed:
-pip install 'nextstep[bench]').
+pip install flashtext spacy).
 
     python bench/extract.py --corpus corpus.sqlite3 --rows 1000
 

@@ -5,7 +5,7 @@ An index hands out neighbours of all jobs, and a filter throws most of them away
 of 10 had 5 rows. The size of the filter is known exactly (board.py), so that the cheaper way is
 chosen before anything is read, and whichever is chosen returns all it was asked for.
 
-Source: X-12, measured.md 5; the crossover is measured by bench/recall.py.
+Source: X-12, measured.md 5; the costs are estimates, bench/recall.py measures the crossover.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 -- migrate:up
--- Which fields each post has, beside jobs_normalized and as narrow as it can be: fill rates per
--- source and day are counted from it in tens of milliseconds at 100,000 posts, where the rows of
--- jobs_normalized with their texts would take a second. `filled` has one bit per name in FIELDS of
--- nextstep/processors/shared/fill.py; observed_on is the day (UTC) of the content shown. Erased
--- and parked posts have no row. The rows come with the next rebuild of clean: nextstep up.
+-- Which fields each post has, beside jobs_normalized and as narrow as it can be, so that fill rates
+-- per source and day are counted without reading rows full of text. `filled` has one bit per name
+-- in FIELDS of nextstep/processors/shared/fill.py; observed_on is the day (UTC) of the content
+-- shown. Erased and parked posts have no row. The rows come with the next rebuild of clean:
+-- nextstep up.
 CREATE TABLE job_fill (
   job_id      uuid PRIMARY KEY,
   source      text NOT NULL,

@@ -1,7 +1,7 @@
 """
 The encoder of prepared models: OpenVINO for batches, ONNX Runtime for single queries, no torch.
 
-Both start in under two seconds. A worker is one process of one thread: two of them beat one of two
+A worker is one process of one thread: two of them beat one of two
 threads, if the library does not pin both to the same core.
 
 Source: issue 6 (encoder seam), measured.md 4.
