@@ -64,6 +64,7 @@ async def test_a_clock_that_is_off_takes_no_stage_from_a_living_owner(
         owner.execute(DDL)
     quick = msgspec.structs.replace(settings, poll_interval_s=0.05, batch_size=1)
     stop, lines = anyio.Event(), [Line(database, quick, TOYS) for _ in range(2)]
+    epochs = []
     async with anyio.create_task_group() as group:
         for line in lines:
             group.start_soon(line.run, stop)
