@@ -24,6 +24,7 @@ from nextstep.events.stage import Stage
 from nextstep.http.gate import Gate
 from nextstep.http.jobs import read_duplicates, read_job
 from nextstep.http.wire import Health, Ready
+from nextstep.match.answer import Answer
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.horizon import Horizon, read_horizon
 from nextstep.match.io.search import search
@@ -34,8 +35,8 @@ from nextstep.match.io.service import (
     snapshot,
     stages_below_match,
 )
-from nextstep.match.profile import MAX_LIMIT, ProfileRefused, decode_profile
-from nextstep.match.reading import Lexicon, read_profile
+from nextstep.match.profile import MAX_LIMIT, Profile, ProfileRefused, decode_profile
+from nextstep.match.reading import Lexicon, Reading, read_profile
 from nextstep.match.search import read_search
 from nextstep.ops.sources import read_sources
 from nextstep.settings import Settings
@@ -134,32 +135,36 @@ def add_routes(app: web.Application) -> None:
 
 async def post_match(request: web.Request) -> web.Response:
     """Match a profile. D-10, N-51."""
-    services = request.app[SERVICES]
-    body = await request.read()
-    async with services.gate.passed():
-        with _timed("read"):
-            reading = read_profile(decode_profile(body), services.lexicon)
-        with _timed("encode"):
-            vector = (await services.encode([reading.query_text]))[0]
-        with _timed("database"):
-            async with services.connection() as connection:
-                answer, services.horizon = await match(
-                    connection,
-                    reading,
-                    vector,
-                    lexicon=services.lexicon,
-                    settings=services.settings,
-                    known=services.horizon,
-                    board=services.board,
-                )
-        with _timed("write"):
-            return _json(answer)
+    asked = decode_profile(await request.read())
+    answer, _ = await ask(request.app[SERVICES], asked, match)
+    with _timed("write"):
+        return _json(answer)
 
 
 async def get_search(request: web.Request) -> web.Response:
     """Open jobs for a few words. Issue 6 item 5."""
-    services = request.app[SERVICES]
     asked = read_search({name: request.query.getall(name) for name in request.query})
+    answer, _ = await ask(request.app[SERVICES], asked, search)
+    with _timed("write"):
+        return _json(answer)
+
+
+async def ask(
+    services: Services, asked: Profile, find: Callable[..., Awaitable[tuple[Answer, Horizon]]]
+) -> tuple[Answer, Reading]:
+    """
+    Answer a profile: the one way of the API and of the pages.
+
+    Args:
+        find: `match` or `search`.
+
+    Returns:
+        The answer, and how the profile was read.
+
+    Raises:
+        Overloaded: too many requests wait already.
+        NextStepError: as `find` and the encoder say.
+    """
     async with services.gate.passed():
         with _timed("read"):
             reading = read_profile(asked, services.lexicon)
@@ -167,7 +172,7 @@ async def get_search(request: web.Request) -> web.Response:
             vector = (await services.encode([reading.query_text]))[0]
         with _timed("database"):
             async with services.connection() as connection:
-                answer, services.horizon = await search(
+                answer, services.horizon = await find(
                     connection,
                     reading,
                     vector,
@@ -176,7 +181,7 @@ async def get_search(request: web.Request) -> web.Response:
                     known=services.horizon,
                     board=services.board,
                 )
-        return _json(answer)
+    return answer, reading
 
 
 async def get_similar(request: web.Request) -> web.Response:

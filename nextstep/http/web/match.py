@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 
 from nextstep.errors import InputError
-from nextstep.http.routes import SERVICES, Services
+from nextstep.http.routes import SERVICES, ask
 from nextstep.http.web.highlight import Excerpt, excerpt
 from nextstep.http.web.render import page
 from nextstep.match.answer import Answer, Result
@@ -69,9 +69,7 @@ async def get_match(request: web.Request) -> web.Response:
     if not any(name in ("text", "skill", "title", "add") and value for name, value in asked):
         return page(request, "match.html", **_form(asked), answer=None, fault="", chips=[])
     try:
-        profile = _profile(asked)
-        reading = read_profile(profile, request.app[SERVICES].lexicon)
-        answer = await _ask(request.app[SERVICES], reading, is_search=False)
+        answer, reading = await ask(request.app[SERVICES], _profile(asked), match)
     except InputError as error:
         return page(
             request, "match.html", 422, **_form(asked), answer=None, fault=error.message, chips=[]
@@ -113,30 +111,12 @@ async def get_search_page(request: web.Request) -> web.Response:
         for name in ("posted_since", "cursor"):
             if value := dict(asked).get(name):
                 query[name] = [value]
-        reading = read_profile(read_search(query), request.app[SERVICES].lexicon)
-        answer = await _ask(request.app[SERVICES], reading, is_search=True)
+        answer, reading = await ask(request.app[SERVICES], read_search(query), search)
     except InputError as error:
         return page(
             request, "search.html", 422, **_form(asked), answer=None, fault=error.message, chips=[]
         )
     return await _answered(request, "search.html", asked, answer, reading)
-
-
-async def _ask(services: Services, reading: Reading, *, is_search: bool) -> Answer:
-    """The work of POST /v1/match and GET /v1/search."""
-    async with services.gate.passed():
-        vector = (await services.encode([reading.query_text]))[0]
-        async with services.connection() as connection:
-            answer, services.horizon = await (search if is_search else match)(
-                connection,
-                reading,
-                vector,
-                lexicon=services.lexicon,
-                settings=services.settings,
-                known=services.horizon,
-                board=services.board,
-            )
-    return answer
 
 
 async def _answered(

@@ -142,6 +142,12 @@ def find_prepared(settings: Settings) -> Prepared:
 
 def read_manifest(folder: Path) -> Manifest:
     """Return a folder's manifest; raises ModelError where it is missing or does not fit."""
+    if not folder.is_dir():
+        raise ModelError(
+            f"model {folder.name} is not prepared here",
+            detail=str(folder),
+            hint="nextstep models prepare, or nextstep models load FILE",
+        )
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except OSError as error:
