@@ -150,7 +150,10 @@ def find_mentions(
 
 def rule_of(group: Group, kind: str) -> str:
     """Return the name under which mentions of a kind are calibrated."""
-    return "tool" if group == "tool" else f"skill {kind}"
+    if group == "tool":
+        return "tool"
+    # Each alone has too few labels for a share of its own.
+    return "knowledge" if kind in ("domain", "technical") else f"skill {kind}"
 
 
 def extract_skills_tools(

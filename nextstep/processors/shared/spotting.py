@@ -20,17 +20,21 @@ import msgspec
 #: lifts that) and ends before none ("word*" lifts that).
 WORDS: dict[str, str] = {
     "hybrid": "*hybrid*|híbrid*|hibrid*|ibrid*|days|day|days*|two-day|tage*|tagen|jours*|dagen|"
-    "días|dias|giorni|giornate|"
+    "días|dias|día|dia|giorni|giornate|giorno|vezes|veces|delvist|deels|teilweise|parcialmente|"
+    "monday*|mondays|tuesday*|wednesday*|thursday*|friday*|"
     "partially*|partly|part-remote|semi-remote*|semi*|mobiles|mobilen|combination of|mix of|"
-    "blend of|mixture of|part of the",
+    "blend of|mixture of|part of the|part of|blended*|x a week|times a week|x per week",
     "remote": "*remote*|remoto|remota|*virtual*|home*|work from*|working from*|wfh|telecommut*|"
     "anywhere|distributed|"
-    "télétravail*|teletravail*|teletrabajo*|homeoffice*|da remoto",
+    "télétravail*|teletravail*|teletrabajo*|homeoffice*|da remoto|smart working|smartworking|"
+    "mobiles arbeiten",
     "onsite": "*on-site*|*onsite*|on site|in-office|in office|in the office|in our office|"
-    "in-person|in person|office-based|"
+    "work from the|work from our|work out of|in-person|in person|office-based|"
     "office based|presencial|presentiel|présentiel|vor ort|days a week|local candidates|"
     "locals only|local only|no remote|remote: no|remote:no|not a remote|"
-    "not remote|remote not|remote is not|remote work*|kein*",
+    "not remote|remote not|remote is not|remotely is not|*no telecommut*|not have*|not accept*|"
+    "don't do*|don't offer*|don't hire*|days onsite|not hir*|not offer*|not open*|"
+    "not available*|not eligible*|remote work*|kein*",
     "phd": "*phd*|*ph.d*|ph d*|*ph. d*|doctor*|doutor*|dottor*|dphil|d.phil|promotion*|promov*|"
     "doktor*|gepromov*|thèse*",
     "master": "*master*|máster*|mba*|m.b.a*|msc*|m.sc*|m.s*|m.a*|*/ms|ms|mtech|m.tech|meng|"

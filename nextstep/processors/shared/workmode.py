@@ -24,7 +24,6 @@ from nextstep.processors.shared.workmode_words import (
     READ,
     REFUSAL,
     REFUSED,
-    SHOUTED,
     STRONG,
     TELLING,
     TEXT_REMOTE,
@@ -88,10 +87,25 @@ def _text_mode(text: str, spots: Sequence[Spot] | None = None) -> WorkMode:
     return _weighed(text, first.get("hybrid"), first.get("remote"), first.get("onsite"))
 
 
+#: "The hybrid theatre": what is hybrid is a thing, unless its line goes on to speak of work.
+_THING = re.compile(
+    r"\s+(?!(?:approach|setting|system|setup)\b)[a-zà-ÿ]{3,}\b(?!\s+(?:in|at|from|based)\b)"
+)
+
+_ENDS_IN_OR = re.compile(r"\bor\s+(?:(?:a|fully|100\s?%)\s+)*remote(?:ly)?$", re.I)
+
+_OR = re.compile(
+    r"[\s,)]*(?:(?:at|in|from)\s+[\w\s]{1,20},\s*)?(?:/|\bor)\s+(?:a\s+|fully\s+)?", re.I
+)
+
+
 def _weighed(text: str, hybrid: _Hit | None, remote: _Hit | None, onsite: _Hit | None) -> WorkMode:
     strong = remote is not None and _is_strong(remote)
     found: tuple[str, _Hit | None, float] = ("", None, 0.0)
-    if hybrid and not (remote and strong and remote.start < hybrid.start):
+    if hybrid and remote and _is_choice(text, hybrid, remote):
+        # "Onsite, hybrid, or fully remote": remote is possible.
+        found = ("remote", remote, 0.75)
+    elif hybrid and not (remote and strong and remote.end <= hybrid.start):
         found = ("hybrid", hybrid, 0.85)
     elif onsite and _is_refusal(onsite):
         found = ("onsite", onsite, 0.88)
@@ -110,8 +124,6 @@ def _weighed(text: str, hybrid: _Hit | None, remote: _Hit | None, onsite: _Hit |
 def _first(pattern: re.Pattern[str], text: str, offset: int) -> _Hit | None:
     for match in pattern.finditer(text):
         word = match.group()
-        if word.upper() in SHOUTED and word not in SHOUTED:
-            continue
         if pattern is TEXT_REMOTE and REFUSAL.search(word):
             continue
         if _denied(text, match) or (word.lower() == "hybrid" and not _is_of_work(text, match)):
@@ -125,9 +137,22 @@ def _is_of_work(text: str, match: re.Match[str]) -> bool:
     "done."""
     before = text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]
     after = text[match.end() : match.end() + 60].partition("\n")[0]
-    if not before.strip(" -–—*•|(,/:[") or re.match(r"\s*(?:[|)\]/,.;–—-]|$)", after):
+    if not before.strip(" -–—*•|(,/:[") or before.rstrip().endswith(("/", "|", "-", "–", ",")):
         return True
-    return bool(WORKPLACE.search(before) or WORKPLACE.search(after))
+    # "Web developer hybrid" is a person; "London Hybrid" is a place of work.
+    if re.match(r"\s*(?:[|)\]/,.;*–—-]|$)", after) and not _A_PERSON.search(before):
+        return True
+    if WORKPLACE.search(after):
+        return True
+    return bool(WORKPLACE.search(before)) and not _THING.match(after)
+
+
+#: A line that ends so before "hybrid" speaks of who is sought.
+_A_PERSON = re.compile(r"(?:developer|engineer|designer|analyst|scientist|manager)s?\s*$", re.I)
+
+
+#: "No modelo híbrido" is Portuguese for "in the hybrid model".
+_IN_THE = re.compile(r"modelo|regime|formato|esquema|escrit", re.I)
 
 
 def _denied(text: str, match: re.Match[str]) -> bool:
@@ -136,6 +161,8 @@ def _denied(text: str, match: re.Match[str]) -> bool:
         return False
     before = text[max(0, match.start() - 22) : match.start()].lower()
     after = text[match.end() : match.end() + 40].lower()
+    if _IN_THE.match(match.group()) and before.endswith(" no "):
+        return False
     return bool(
         re.search(
             r"\b(?:no|not|non|isn['’]t|cannot|can't|never|kein(?:e)?|without|geen)\s+(?:\w+\s+)?$",
@@ -147,6 +174,14 @@ def _denied(text: str, match: re.Match[str]) -> bool:
             after,
         )
     )
+
+
+def _is_choice(text: str, hybrid: _Hit, remote: _Hit) -> bool:
+    """Whether "remote" is one of the ways of working to choose from, beside "hybrid"."""
+    if _OR.fullmatch(text[hybrid.end : remote.start]):
+        return True
+    is_near = hybrid.start - 1 <= remote.start < hybrid.end + 20
+    return is_near and bool(_ENDS_IN_OR.search(remote.text))
 
 
 def _is_refusal(hit: _Hit) -> bool:
