@@ -182,29 +182,52 @@ def _stated_name(text: str, key: str, city: City) -> str:
 
 
 def _misspelled(key: str, country: str, admin: str) -> str:
-    names = _names_of(country, admin)
+    towns = _towns().get((country, admin))
+    if towns is None:
+        return ""
     glued = key.replace(" ", "")
-    if glued in names:
-        return names[glued].name
+    if glued in towns.names:
+        return towns.names[glued].name
     if len(glued) < 6:
         return ""
-    large = [name for name, city in names.items() if city.population >= _FUZZY_POPULATION]
-    best = process.extractOne(glued, large, scorer=fuzz.ratio, score_cutoff=_FUZZY_CUTOFF)
-    return names[best[0]].name if best and best[0][0] == glued[0] else ""
+    best = process.extractOne(glued, towns.large, scorer=fuzz.ratio, score_cutoff=_FUZZY_CUTOFF)
+    return towns.names[best[0]].name if best and best[0][0] == glued[0] else ""
 
 
-@lru_cache(maxsize=512)
-def _names_of(country: str, admin: str) -> dict[str, City]:
-    """Return the towns of a state or country, keys without blanks, the largest first."""
-    found: dict[str, City] = {}
+class _Towns(msgspec.Struct, frozen=True):
+    """Towns by key without blanks, the largest of each name; the keys to guess from, in order."""
+
+    names: dict[str, City]
+    large: list[str]
+
+
+@lru_cache(maxsize=1)
+def _towns() -> dict[tuple[str, str], _Towns]:
+    """
+    Return the towns of each (country, region code) and, under (country, ""), of each country.
+
+    All in one pass: a corpus asks for a hundred of them, and each alone would read the gazetteer.
+    """
+    found: dict[tuple[str, str], dict[str, City]] = {}
     for key, cities in gazetteer().cities.items():
+        glued = key.replace(" ", "")
+        # The cities of a name stand by size: the first of a country or region counts.
+        first: dict[tuple[str, str], City] = {}
         for city in cities:
-            if city.country == country and (not admin or city.admin == admin):
-                glued = key.replace(" ", "")
-                if glued not in found or found[glued].population < city.population:
-                    found[glued] = city
-                break
-    return {key: found[key] for key in sorted(found)}
+            first.setdefault((city.country, ""), city)
+            if city.admin:
+                first.setdefault((city.country, city.admin), city)
+        for place, city in first.items():
+            names = found.setdefault(place, {})
+            if glued not in names or names[glued].population < city.population:
+                names[glued] = city
+    return {
+        place: _Towns(
+            names,
+            sorted(key for key, city in names.items() if city.population >= _FUZZY_POPULATION),
+        )
+        for place, names in found.items()
+    }
 
 
 def cased(text: str) -> str:

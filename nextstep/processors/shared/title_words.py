@@ -12,6 +12,9 @@ LONGEST_TITLE = 400
 #: Letters that a misspelled title may differ by: added, lost, changed or swapped.
 MOST_EDITS = 2
 
+#: Letters; a shorter name is another word after one edit.
+SHORTEST_MISSPELLED = 8
+
 LONGEST_NAME = 7  # words
 
 TAGS = re.compile(r"<[^>]{0,300}>?")

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
 
 from nextstep.processors.shared.concepts import TitleConcept
 from nextstep.processors.shared.folding import fold_char
 from nextstep.processors.shared.level import level_spans, title_level
+from nextstep.processors.shared.near_names import Name, NearNames
 from nextstep.processors.shared.place import parse_place
 from nextstep.processors.shared.spans import confidence
 from nextstep.processors.shared.title_words import (
@@ -32,6 +31,7 @@ from nextstep.processors.shared.title_words import (
     ROLE,
     ROLE_ENDINGS,
     SEGMENT,
+    SHORTEST_MISSPELLED,
     TAGS,
     WORD,
 )
@@ -70,15 +70,14 @@ class _Index(msgspec.Struct, frozen=True):
     The written names of all concepts.
 
     `exact` maps a name to its concept; `roles` are the names that end in a word for a person who
-    works ("analyst"), not in a subject ("data science"); `by_size` maps the numbers of words and
-    letters to names with sorted words, and to each one's rank and concept, for misspellings.
+    works ("analyst"), not in a subject ("data science"); `near` finds the misspelled ones.
     """
 
     titles: tuple[TitleConcept, ...]
     exact: dict[str, int]
     heads: frozenset[str]
     roles: frozenset[str]
-    by_size: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]]
+    near: NearNames
 
 
 def normalize_title(title: str, titles: tuple[TitleConcept, ...]) -> Title:
@@ -141,19 +140,17 @@ def _index(ref: _Ref) -> _Index:
         for alias in concept.aliases:
             exact.setdefault(_name_key(alias), number)
     exact.pop("", None)
-    by_size: dict[tuple[int, int], tuple[list[str], list[tuple[int, int]]]] = {}
-    for rank, name in enumerate(sorted(exact)):
-        if len(name) >= 8:
-            words = sorted(name.split(" "))
-            names, owners = by_size.setdefault((len(words), len(name)), ([], []))
-            names.append(" ".join(words))
-            owners.append((rank, exact[name]))
+    near = NearNames(
+        Name(" ".join(sorted(name.split(" "))), rank, exact[name])
+        for rank, name in enumerate(sorted(exact))
+        if len(name) >= SHORTEST_MISSPELLED
+    )
     return _Index(
         ref.titles,
         exact,
         frozenset(name.split(" ")[-1] for name in exact),
         frozenset(name for name in exact if _is_role(name)),
-        by_size,
+        near,
     )
 
 
@@ -279,27 +276,13 @@ def _fuzzy(segments: Sequence[Sequence[_Token]], index: _Index) -> _Found | None
     for tokens in segments[:2]:
         words = sorted(token.key for token in tokens if token.key not in LEVEL_WORDS)
         text = " ".join(words)
-        if len(text) < 8 or len(words) > 6:
+        if len(text) < SHORTEST_MISSPELLED or len(words) > 6:
             continue
-        if nearest := _nearest(text, len(words), index):
+        if nearest := index.near.nearest(text, MOST_EDITS if len(text) >= 14 else 1):
             edits, owner = nearest
             sure = confidence(0.85 - 0.1 * edits)
             return owner, tokens[0].start, tokens[-1].end, sure
     return None
-
-
-def _nearest(text: str, words: int, index: _Index) -> tuple[int, int] | None:
-    """Return edits and concept of the name nearest to a text, the first by name of equal ones."""
-    most = MOST_EDITS if len(text) >= 14 else 1
-    best: tuple[int, int, int] | None = None
-    # A name of another length by more than `most` letters is further off than that.
-    for length in range(len(text) - most, len(text) + most + 1):
-        names, owners = index.by_size.get((words, length), ((), ()))
-        found = process.extractOne(text, names, scorer=OSA.distance, score_cutoff=most)
-        if found is not None:
-            rank, owner = owners[found[2]]
-            best = min(best or (most + 1, 0, 0), (int(found[1]), rank, owner))
-    return (best[0], best[2]) if best else None
 
 
 def _fallback(masked: str, segments: Sequence[Sequence[_Token]]) -> tuple[str, int, int]:
