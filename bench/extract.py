@@ -42,8 +42,10 @@ from nextstep.processors.shared.sections import find_sections
 from nextstep.processors.shared.text import clean_line, clean_text
 from nextstep.processors.shared.titles import normalize_title
 
-#: Issue 5 asks for so many ads of 500 words a second and core.
+#: So many ads of 500 words are asked a second and core; ads of about that length are measured,
+#: since part of the work (title, place) is the same for a short ad.
 WORDS = 500
+SPREAD = 100
 ASKED = 800
 
 
@@ -89,15 +91,22 @@ def main() -> None:
 
 
 def read_rows(corpus: Path, count: int) -> list[EntityRow]:
-    """Return an even sample of the corpus, cleaned as the clean stage does."""
+    """Return ads of about WORDS words, evenly from the corpus, cleaned as the clean stage does."""
     with contextlib.closing(sqlite3.connect(corpus)) as connection:
         total = connection.execute("SELECT count(*) FROM jobs").fetchone()[0]
         found = connection.execute(
             "SELECT title, location, salary, employment_type, description_html, converted_to_text"
-            " FROM jobs WHERE id % ? = 0 ORDER BY id LIMIT ?",
-            (max(1, total // count), count),
-        ).fetchall()
-    return [_row(number, *fields) for number, fields in enumerate(found, 1)]
+            " FROM jobs WHERE id % ? = 0 ORDER BY id",
+            (max(1, total // (8 * count)),),
+        )
+        rows: list[EntityRow] = []
+        for number, fields in enumerate(found, 1):
+            row = _row(number, *fields)
+            if abs(len((row.description_clean or "").split()) - WORDS) <= SPREAD:
+                rows.append(row)
+            if len(rows) == count:
+                break
+    return rows
 
 
 def _row(  # noqa: PLR0917 - one argument per column

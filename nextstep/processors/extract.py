@@ -17,7 +17,7 @@ import msgspec
 
 from nextstep.events.stage import Delete, Found, InputRow, Op, Stage, Upsert, Writes
 from nextstep.processors.io.taxonomy_files import load_taxonomies
-from nextstep.processors.shared.extraction import ExtractIn, Extraction, Kit, build_kit, extract
+from nextstep.processors.shared.extraction import ExtractIn, Extraction, Kit, build_kit, extract_all
 from nextstep.settings import Settings
 
 #: Raise it whenever the same job gives another row.
@@ -75,13 +75,20 @@ def _fingerprint(settings: Settings) -> str:
 
 
 def _prepare(kit: Kit, rows: list[EntityRow]) -> list[Extraction | None]:
-    return [_prepare_one(kit, row) for row in rows]
+    jobs = {
+        place: _job(row)
+        for place, row in enumerate(rows)
+        if row.job_id == row.canonical_job_id and row.status not in (None, "erased")
+    }
+    prepared: list[Extraction | None] = [None] * len(rows)
+    for place, value in zip(jobs, extract_all(list(jobs.values()), kit), strict=True):
+        # The text is in jobs_normalized already; it need not travel back between processes.
+        prepared[place] = msgspec.structs.replace(value, description_clean="")
+    return prepared
 
 
-def _prepare_one(kit: Kit, row: EntityRow) -> Extraction | None:
-    if row.job_id != row.canonical_job_id or row.status in (None, "erased"):
-        return None
-    job = ExtractIn(
+def _job(row: EntityRow) -> ExtractIn:
+    return ExtractIn(
         id=str(row.job_id),
         title=row.title or "",
         location=row.location_raw or "",
@@ -91,8 +98,6 @@ def _prepare_one(kit: Kit, row: EntityRow) -> Extraction | None:
         sections=row.sections or [],
         company=row.company or "",
     )
-    # The text is in jobs_normalized already; it need not travel back between processes.
-    return msgspec.structs.replace(extract(job, kit), description_clean="")
 
 
 def _decide(

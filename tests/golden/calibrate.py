@@ -53,6 +53,7 @@ def blocks_of(said: list[Said]) -> list[tuple[float, float]]:
 def main() -> None:
     """Print TABLE."""
     calibration.TABLE = {}
+    calibration.calibrated.cache_clear()
     kit = build_kit(load_taxonomies())
     said: dict[str, list[Said]] = {}
     for field, rows in read_sets(sorted(SHIPPED.glob("*.jsonl"))).items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstep.cli.evaluate_extraction import SHIPPED, read_sets
-from nextstep.processors.shared.anchored import alternatives, anchored
+from nextstep.processors.shared.anchored import alternatives, anchored, lowered
 from nextstep.processors.shared.level import may_have_level
 from nextstep.processors.shared.level_words import NO_LEVEL, TITLE_RULES
 
@@ -50,3 +50,19 @@ def test_no_title_with_a_level_is_passed_by() -> None:
 @pytest.mark.parametrize("title", ["Sr. Nurse", "Werkstudentin", "Analyst II", "Teamleiter", "CTO"])
 def test_level_words_are_seen(title: str) -> None:
     assert may_have_level(title)
+
+
+def test_a_lowered_pattern_finds_in_lower_case_what_the_other_finds_anyhow() -> None:
+    written = r"\bdays? at (?:the )?office\b|\bfrom home\b|in [A-Z]\w+|(?P<n>\d+) days"
+    texts = ["2 DAYS at the Office", "From Home", "in Berlin, 3 Days", "nothing"]
+
+    caseless = [m.span() for t in texts for m in re.finditer(written, t, re.IGNORECASE)]
+    small = [m.span() for t in texts for m in lowered(written).finditer(t.lower())]
+
+    assert small == caseless
+    assert len(small) == 4
+
+
+def test_a_pattern_that_asks_for_capitals_cannot_be_lowered() -> None:
+    with pytest.raises(ValueError, match="capital letter at 2"):
+        lowered(r"\bMS Office")

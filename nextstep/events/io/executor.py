@@ -9,6 +9,7 @@ parent stay out of them.
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
@@ -181,6 +182,9 @@ def _run(function: Callable[..., Any], *args: Any) -> Any:
         # Here and not in the initializer, where an error would only say "broken pool".
         if _setup is not None and _settings is not None:
             _context = _setup(_settings)
+        # Taxonomies and models stay for good: the collector need not walk them again and again.
+        gc.collect()
+        gc.freeze()
         _ready = True
     return function(_context, *args)
 

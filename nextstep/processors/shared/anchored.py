@@ -8,6 +8,8 @@ alternatives is kept. Patterns are written in the first way because it reads and
 
 from __future__ import annotations
 
+import re
+
 _BORDER = r"\b"
 
 
@@ -26,6 +28,24 @@ def anchored(pattern: str) -> str:
         run = []
         out.append(part)
     return "|".join(out[:-1])
+
+
+def lowered(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """
+    Compile an anchored pattern for texts in lower case.
+
+    Without IGNORECASE the engine passes over an alternative by its first letter, which is two to
+    three times as fast; `spotting.lower` keeps every character in its place.
+
+    Raises:
+        ValueError: the pattern asks for a capital letter, which no such text has.
+    """
+    small = pattern.replace("A-Z", "a-z").replace("a-za-z", "a-z")
+    if capital := re.search(r"(?<!\\)(?<!\(\?)[A-Z]", small):
+        raise ValueError(
+            f"a capital letter at {capital.start()}: {small[capital.start() - 9 :][:20]}"
+        )
+    return re.compile(anchored(small), flags)
 
 
 def alternatives(pattern: str) -> list[str]:

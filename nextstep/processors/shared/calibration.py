@@ -12,6 +12,7 @@ Source: issue 5 item 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 #: Field (of mentions: their kind) -> raw confidences up to which a share holds, with that share.
 TABLE: Mapping[str, tuple[tuple[float, float], ...]] = {
@@ -26,6 +27,7 @@ TABLE: Mapping[str, tuple[tuple[float, float], ...]] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def calibrated(field: str, raw: float) -> float:
     """
     Return the share of such values that were right, rounded to 3 decimals; 0 stays 0.

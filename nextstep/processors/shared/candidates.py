@@ -61,12 +61,18 @@ def collect(folded: Folded, matcher: Matcher) -> Hits:
     padded, meanings = matcher.padded, matcher.meanings
     found: list[Candidate] = []
     hits = Hits([], [], [])
+    terms = hits.terms
     blocked: dict[int, list[Span]] = {}
     # Most hits lie inside longer words ("it" in "with"): they are dropped in the tightest loop.
     for number, start, end in [
         hit for hit in matcher.scan(text) if not inside[hit[1] - 1] or hit[0] in padded
     ]:
         forms, blocks, term, cue, open_end = meanings[number]
+        if not forms and not blocks and not cue:
+            # By far the most: a word that only stands beside names.
+            if not inside[end] or open_end:
+                terms.append((end - 1, start - 1, term))
+            continue
         if number in padded:
             found += _letters(folded, forms, start, end)
             continue
@@ -75,7 +81,7 @@ def collect(folded: Folded, matcher: Matcher) -> Hits:
             _add_names(found, folded, text, forms, start, end, is_closed)
         if is_closed or open_end:
             if term >= 0:
-                hits.terms.append((end - 1, start - 1, term))
+                terms.append((end - 1, start - 1, term))
             for concept in blocks:
                 blocked.setdefault(concept, []).append((end - 1, start - 1))
         if cue and is_closed:

@@ -14,6 +14,7 @@ import msgspec
 
 from nextstep.processors.shared.education_words import (
     ANY_HEADING,
+    CASED_NO_LEVEL,
     EDGE_AFTER,
     EDGE_BEFORE,
     FIELDS,
@@ -29,7 +30,7 @@ from nextstep.processors.shared.education_words import (
     TRIED,
 )
 from nextstep.processors.shared.spans import DESCRIPTION, Span, confidence, span
-from nextstep.processors.shared.spotting import Spot, spot, windows
+from nextstep.processors.shared.spotting import Spot, lower, spot, windows
 
 
 class Education(msgspec.Struct, frozen=True):
@@ -52,14 +53,19 @@ def education_of(text: str, spots: Sequence[Spot] | None = None) -> Education:
     pieces = windows(text, spot(text) if spots is None else spots, FIELDS, 34, 46)
     for piece in pieces[:MOST_PIECES]:
         raw = text[piece.start : piece.end]
+        low = lower(raw)
         # Half of the pieces name no degree; they are passed by before the slow masking.
-        tried = [item for item in TRIED if piece.fields & item[1] and item[2].search(raw)]
+        tried = [
+            item
+            for item in TRIED
+            if piece.fields & item[1] and item[2].search(raw if item[4] else low)
+        ]
         if not tried:
             continue
-        masked = NO_LEVEL.sub(_blank, raw)
-        taken = bytearray(len(masked))
-        for level, _, pattern, sure in tried:
-            for match in islice(pattern.finditer(masked), MOST_TRIED):
+        raw, low = _masked(raw, low)
+        taken = bytearray(len(raw))
+        for level, _, pattern, sure, cased in tried:
+            for match in islice(pattern.finditer(raw if cased else low), MOST_TRIED):
                 start, end = match.span()
                 if any(taken[start:end]):
                     continue
@@ -82,8 +88,13 @@ def education_of(text: str, spots: Sequence[Spot] | None = None) -> Education:
     )
 
 
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match.group())
+def _masked(raw: str, low: str) -> tuple[str, str]:
+    """Return both with blanks for what only looks like a level."""
+    for match in [*NO_LEVEL.finditer(low), *CASED_NO_LEVEL.finditer(raw)]:
+        start, end = match.span()
+        blank = " " * (end - start)
+        raw, low = raw[:start] + blank + raw[end:], low[:start] + blank + low[end:]
+    return raw, low
 
 
 def _is_generic(found: dict[str, tuple[float, Span]], required: set[str]) -> bool:

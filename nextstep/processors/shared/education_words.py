@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 
-from nextstep.processors.shared.anchored import anchored
+from nextstep.processors.shared.anchored import lowered
 from nextstep.processors.shared.spotting import BIT
 
 LEVELS = ("high_school", "apprenticeship", "associate", "bachelor", "master", "phd")
 
-CASELESS = re.IGNORECASE
+#: How a pattern reads: the text in lower case (most of them: it is three times as fast), or as
+#: it is written.
+CASELESS, CASED = False, True
 
-PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
-    (level, re.compile(anchored(pattern), flags), sure)
-    for level, pattern, flags, sure in (
+PATTERNS: tuple[tuple[str, re.Pattern[str], float, bool], ...] = tuple(
+    (level, re.compile(pattern) if cased else lowered(pattern), sure, cased)
+    for level, pattern, cased, sure in (
+        ("high_school", r"\b(?:['‘]?[AON])['’]?[\s-]?[Ll]evels?\b", CASED, 0.93),
         ("high_school", r"\bhigh[\s-]*school(?:\s+(?:diploma|graduate|degree|education|"
         r"certificate))?(?!\s+(?:students?|teachers?|kids|musical))\b|\bsecondary\s+(?:school|"
-        r"education)\b|\bged\b|\bg\.e\.d\b|\b(?-i:A)['’]?[\s-]?levels?\b|"
-        r"\b['‘]?(?-i:[ON])['’]?[\s-]?levels?\b|\ba-levels?\b|\bgcse'?s?\b|"
+        r"education)\b|\bged\b|\bg\.e\.d\b|"
+        r"\ba-levels?\b|\bgcse'?s?\b|"
          r"\babitur\b|\bmatura\b|\bfachabitur\b|\bbaccalaur[ée]at\b|\bbachillerato\b|"
          r"\bensino\s+m[ée]dio\b|\bsegundo\s+grau\b|\bdiploma\s+di\s+(?:maturit[àa]|scuola)\b|"
          r"\bmatric\b|\bhsc\b|\bsenior\s+certificate\b|\bleaving\s+certificate\b|"
@@ -113,9 +116,9 @@ PATTERNS: tuple[tuple[str, re.Pattern[str], float], ...] = tuple(
          r"\b(?:a|a\s+\w+|your|the|an)\s+degree\b(?!\s+of)|\bhold(?:s|ing)?\s+a\s+degree\b|"
          r"\bdegree\s*(?:/|,|or)\s*(?:an?\s+)?diploma\b|"
          r"(?<=diploma/)degree\b|(?<=diploma, )degree\b|(?<=diploma or )degree\b|"
-         r"\b(?-i:BS|BA)\s+(?-i:[A-Z][a-z]+\s+(?:Science|Engineering|Degree))|"
          r"\bcursando\b|\bformação\s+superior\b|\bhögskoleutbildning\b|\bakademisk\s+\w+",
          CASELESS, 0.75),
+        ("bachelor", r"\b(?:BS|BA)\s+[A-Z][a-z]+\s+(?:Science|Engineering|Degree)\b", CASED, 0.75),
     )
 )  # fmt: skip
 
@@ -128,8 +131,9 @@ TRIED = tuple(
         else BIT[level] | BIT["degree"] * (level in ("master", "bachelor")),
         pattern,
         sure,
+        cased,
     )
-    for level, pattern, sure in PATTERNS
+    for level, pattern, sure, cased in PATTERNS
 )
 
 FIELDS = sum(BIT[name] for name in (*LEVELS, "degree"))
@@ -140,8 +144,7 @@ MOST_PIECES = 60
 MOST_TRIED = 40
 
 #: What only looks like a level; blanked first, one for one.
-NO_LEVEL = re.compile(
-    anchored(
+NO_LEVEL = lowered(
     r"\bno\s+(?:formal\s+|college\s+|university\s+|prior\s+)?(?:degree|diploma|education)\b|"
     r"\bscrum[\s-]*masters?\b|\bmaster[\s-]*(?:data|file|files|record|class|planner|plan|"
     r"branch|schedule|agreement|thesis|arbeit|"
@@ -150,7 +153,7 @@ NO_LEVEL = re.compile(
     r"\bbachelor[\s-]*(?:thesis|arbeit)\b|"
     r"\b(?:high|great|significant|certain|large|some|greater|higher|varying|first|360|180|"
     r"90|\d+)[\s-]*degrees?(?:\s+of)?\b(?!\s+in\s+(?:computer|engineering))|\bdegrees?\s+of\b|"
-    r"\bbsc-\w+|\((?-i:MSC|BSC)\)|"
+    r"\bbsc-\w+|"
     r"\bph\.?d\.?s?['’]?s?\s+(?:scientists?|researchers?|economists?|engineers?|colleagues|"
     r"experts?|team|mathematicians?|"
     r"statisticians?)\b|\b(?:bunch|group|team|mix)\s+of\s+[^.\n]{0,24}?\bph\.?d['’]?s?\b|"
@@ -160,8 +163,8 @@ NO_LEVEL = re.compile(
     r"\b(?:undergraduate|subsequent)\s+degree(?:\(s\))?\s+class\b|"
     r"\bdegree\s+(?:celsius|centigrade)\b|"
     r"\b(?:highest|utmost|fair)\s+degree\b|\bdegree\s+to\s+which\b|"
-    r"\bMS[\s-]*(?:Office|SQL|Excel|Word|Access|Project|Dynamics|Azure|Power\w*|Teams|Outlook|"
-    r"Windows|Visio|Suite|Fabric|365|BI)\b|"
+    r"\bms[\s-]*(?:office|sql|excel|word|access|project|dynamics|azure|power\w*|teams|outlook|"
+    r"windows|visio|suite|fabric|365|bi)\b|"
     r"\bmaster\s+(?:the|your|our|new|a|this|complex)\b|\bmasters\s+of\s+(?:\w+\s+)?(?:many|their|"
     r"its|the|our|different)\b|\bto\s+master\b|"
     r"\bmaster\s+of\s+(?:ceremonies|your)\b|\bhigh[\s-]school\s+(?:students?|teachers?|age)\b|"
@@ -172,9 +175,10 @@ NO_LEVEL = re.compile(
     r"\btuition\b[^.\n]{0,30}\bdegree\b|"
     r"\bmba\s+(?:recruit\w*|program\s+for\s+employees)\b|\bbig\s+data\s+hadoop\b|"
     r"\bstudent\s+loan\b|\bdiplomat\w*|\bdiplomacy\b"
-    ),
-    re.IGNORECASE,
 )  # fmt: skip
+
+#: The same, in the capitals that tell it: shouted in brackets it is the name of a programme.
+CASED_NO_LEVEL = re.compile(r"\((?:MSC|BSC)\)")
 
 PREFERRED = re.compile(
     r"\b(?:preferred|preferably(?!\s+(?:in|with|from|a\s+\w+\s+in)\b)|preferable|prefer|"

@@ -136,6 +136,24 @@ def build_kit(taxonomies: Taxonomies) -> Kit:
 
 def extract(job: ExtractIn, kit: Kit) -> Extraction:
     """Return what an ad says. It never raises on any text, and takes time linear in its length."""
+    return extract_all([job], kit)[0]
+
+
+def extract_all(jobs: Sequence[ExtractIn], kit: Kit) -> list[Extraction]:
+    """
+    Return what each ad says, in order.
+
+    First the mentions of all of them, then the other fields: the automaton and the fields' patterns
+    each fill the processor's cache, and taking turns costs a tenth of the time.
+    """
+    mentions = [
+        extract_skills_tools(job.description_clean, job.sections, kit.matcher, job.company)
+        for job in jobs
+    ]
+    return [_fields(job, kit, *found) for job, found in zip(jobs, mentions, strict=True)]
+
+
+def _fields(job: ExtractIn, kit: Kit, skills: list[Value], tools: list[Value]) -> Extraction:
     text = job.description_clean
     title = normalize_title(job.title, kit.titles)
     spots = spot(text)
@@ -147,7 +165,6 @@ def extract(job: ExtractIn, kit: Kit) -> Extraction:
     experience = experience_of(text, spots)
     education = education_of(text, spots)
     employment = employment_of(job.employment_type, job.title, text, spots)
-    skills, tools = extract_skills_tools(text, job.sections, kit.matcher, job.company)
     title_spans = (span(TITLE, job.title, *title.span),) if title.span[1] else ()
     found: dict[str, tuple[Sequence[Span], float]] = {
         "title": (title_spans, title.confidence),

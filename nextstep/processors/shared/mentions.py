@@ -139,13 +139,21 @@ def find_mentions(
         ):
             continue
         confidence = round(believed, 3)
-        if asides and any(first <= start < last for first, last in asides):
+        if asides and _stands_in(start, asides):
             confidence = 0.0 if concept.kind in _ASIDE_KINDS else round(believed * _ASIDE_FACTOR, 3)
         if confidence >= THRESHOLD:
             preferred = may_prefer and scopes.is_preferred(start, end)
             sure = calibrated(rule_of(concept.group, concept.kind), confidence)
             mentions.append(_mention(folded, (start, end), concept, sure, preferred))
     return mentions
+
+
+def _stands_in(start: int, spans: list[tuple[int, int]]) -> bool:
+    # A generator would cost more than the few spans.
+    for first, last in spans:  # noqa: SIM110
+        if first <= start < last:
+            return True
+    return False
 
 
 def rule_of(group: Group, kind: str) -> str:
@@ -181,6 +189,10 @@ def _values(by_concept: Iterable[list[Mention]]) -> list[Value]:
 
 def _value(mentions: list[Mention]) -> Value:
     first = mentions[0]
+    if len(mentions) == 1:  # most of them
+        name, kind, _, start, end, snippet, sure, preferred = msgspec.structs.astuple(first)
+        own = [MentionSpan(start, end, snippet)]
+        return Value(name, kind, start, end, snippet, sure, preferred, own)
     return Value(
         first.concept,
         first.kind,
@@ -188,7 +200,7 @@ def _value(mentions: list[Mention]) -> Value:
         first.end,
         first.snippet,
         max([mention.confidence for mention in mentions]),
-        all(mention.preferred for mention in mentions),
+        False not in [mention.preferred for mention in mentions],
         [MentionSpan(m.start, m.end, m.snippet) for m in mentions[:MAX_SPANS]],
     )
 

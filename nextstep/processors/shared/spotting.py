@@ -23,29 +23,30 @@ WORDS: dict[str, str] = {
     "días|dias|día|dia|giorni|giornate|giorno|vezes|veces|delvist|deels|teilweise|parcialmente|"
     "monday*|mondays|tuesday*|wednesday*|thursday*|friday*|"
     "partially*|partly|part-remote|semi-remote*|semi*|mobiles|mobilen|combination of|mix of|"
-    "blend of|mixture of|part of the|part of|blended*|x a week|times a week|x per week",
-    "remote": "*remote*|remoto|remota|*virtual*|home*|work from*|working from*|wfh|telecommut*|"
+    "blend of|mixture of|part of the|part of|blended*|"
+    "split*|combin*|balance|some days|some onsite|some on-site|some remote|some in-office|"
+    "both remote|*anteil|und home*|und im home*|week in|week at|x a week|times a week|x per week",
+    "remote": "*remote*|remoto|remota|*virtual*|from home*|at home*|home base*|home-base*|"
+    "homebase*|home off*|home-off*|home work*|home-work*|homework*|home and|home or|home,|"
+    "home days|home/*|and home|or home|their home*|work from*|working from*|wfh|telecommut*|"
     "anywhere|distributed|"
     "télétravail*|teletravail*|teletrabajo*|homeoffice*|da remoto|smart working|smartworking|"
     "mobiles arbeiten",
     "onsite": "*on-site*|*onsite*|on site|in-office|in office|in the office|in our office|"
     "work from the|work from our|work out of|in-person|in person|office-based|"
     "office based|presencial|presentiel|présentiel|vor ort|days a week|local candidates|"
-    "locals only|local only|no remote|remote: no|remote:no|not a remote|"
-    "not remote|remote not|remote is not|remotely is not|*no telecommut*|not have*|not accept*|"
-    "don't do*|don't offer*|don't hire*|days onsite|not hir*|not offer*|not open*|"
-    "not available*|not eligible*|remote work*|kein*",
+    "locals only|local only|days onsite",
     "phd": "*phd*|*ph.d*|ph d*|*ph. d*|doctor*|doutor*|dottor*|dphil|d.phil|promotion*|promov*|"
     "doktor*|gepromov*|thèse*",
     "master": "*master*|máster*|mba*|m.b.a*|msc*|m.sc*|m.s*|m.a*|*/ms|ms|mtech|m.tech|meng|"
     "m.eng|mphil|m.phil|postgrad*|"
     "post-grad*|post grad*|posgrad*|postgrado|pós-grad*|graduate degree*|graduate-level*|"
-    "graduate level*|*advanced*|maestr*|"
+    "graduate level*|advanced degree*|advanced academic*|maestr*|"
     "mestrado*|laurea*|bac+*|bac +*|école d*|ecole d*|diplôme d*|grande école|wo|wo-*|hbo*|"
     "diplom*|magister*",
     "bachelor": "*bachelor*|*baccalaureate*|b.s*|b.a*|b.e*|b.t*|b.c*|bsc*|beng|bcom|btech|bs|"
     "ba|*/bs|undergrad*|under grad*|"
-    "four-year*|four year*|4-year*|4 year*|first degree|honours*|honors*|licenciat*|grado*|"
+    "first degree|honours*|honors*|licenciat*|grado*|"
     "graduação*|ensino*|superior*|"
     "titulaci*|laurea*|licence*|bac+*|bac +*|hbo*|fachhochschul*",
     "degree": "*degree*|formación sup*|formacion sup*|university grad*|*studium*|*abschluss*|"
@@ -54,9 +55,11 @@ WORDS: dict[str, str] = {
     "formation sup*|diplôme univ*|estudios*|graduad*|universitaire*|cursando|formação*|"
     "högskole*|akademisk*",
     "associate": "associate*|foundation degree|*diploma*|hnd|hnc|bts|dut|bac+*|bac +*|"
-    "two-year*|2-year*|two year*|2 year*|nitec*|mbo*|ciclo*|grado*|tecn*",
+    "two-year deg*|2-year deg*|two year deg*|2 year deg*|nitec*|mbo*|ciclo*|grado*|"
+    "tecnologo*|tecnólogo*",
     "apprenticeship": "apprentic*|time-served|time served|vocational*|*ausbildung*|nvq*|"
-    "formación*|formacion*|fp|lehr*|abgeschlossene lehre|cap*|bep|berufslehre*",
+    "formación prof*|formacion prof*|fp|lehr*|abgeschlossene lehre|cap/*|cap /*|bep|"
+    "berufslehre*",
     "high_school": "*high school*|*high-school*|secondary*|ged|g.e.d*|a-level*|a level*|"
     "o level*|o-level*|o' level*|n level*|n-level*|n' level*|o’ level*|n’ level*|'o' level*|"
     "'n' level*|gcse*|abitur*|matura*|"
@@ -121,16 +124,35 @@ class _Spotter:
         for (text, inside, open_end), fields in sorted(merged.items()):
             self.forms.setdefault(text, []).append((inside, open_end, fields))
         self.texts = list(self.forms)
-        self.meanings = [tuple(self.forms[text]) for text in self.texts]
-        #: Numbers of the words that may begin inside a longer one.
-        self.inner = frozenset(
-            number
-            for number, meanings in enumerate(self.meanings)
-            if any(inside for inside, _, _ in meanings)
-        )
+        #: Whether the word may begin inside a longer one, and its fields where it begins a word:
+        #: those of a whole word, and those that stand before any ending.
+        self.meanings = [
+            (
+                any(inside for inside, _, _ in forms),
+                _union(forms, is_whole=True),
+                _union(forms, is_whole=False),
+            )
+            for forms in self.forms.values()
+        ]
         self.automaton = ahocorasick_rs.AhoCorasick(
             self.texts, implementation=ahocorasick_rs.Implementation.ContiguousNFA
         )
+
+    def fields(self, pattern: int, *, begins: bool, ends: bool) -> int:
+        """Return the fields of a hit, by the letters around it."""
+        found = 0
+        for inside, open_end, bits in self.forms[self.texts[pattern]]:
+            if (begins or inside) and (ends or open_end):
+                found |= bits
+        return found
+
+
+def _union(forms: Sequence[tuple[bool, bool, int]], *, is_whole: bool) -> int:
+    found = 0
+    for _, open_end, bits in forms:
+        if is_whole or open_end:
+            found |= bits
+    return found
 
 
 @lru_cache(maxsize=1)
@@ -149,19 +171,18 @@ def lower(text: str) -> str:
 def spot(text: str) -> list[Spot]:
     """Return every word of any field, by start."""
     spotter, low = _spotter(), lower(text)
-    meanings, inner = spotter.meanings, spotter.inner
+    meanings = spotter.meanings
     found = []
     # Padded, so that no neighbour is ever out of range.
     padded = f" {low} "
     for pattern, start, end in spotter.automaton.find_matches_as_indexes(low, overlapping=True):
-        begins = not padded[start].isalpha()
-        if not begins and pattern not in inner:
-            continue
-        ends = not padded[end + 1].isalnum()
-        fields = 0
-        for inside, open_end, bits in meanings[pattern]:
-            if (begins or inside) and (ends or open_end):
-                fields |= bits
+        inner, closed, opened = meanings[pattern]
+        if padded[start].isalpha():
+            if not inner:
+                continue
+            fields = spotter.fields(pattern, begins=False, ends=not padded[end + 1].isalnum())
+        else:
+            fields = opened if opened == closed or padded[end + 1].isalnum() else closed
         if fields:
             found.append(Spot(start, end, fields))
     found.sort(key=_START)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from nextstep.processors.shared.spans import DESCRIPTION, LOCATION, TITLE, Span, confidence, span
-from nextstep.processors.shared.spotting import BIT, Spot, spot, windows
+from nextstep.processors.shared.spotting import BIT, Spot, lower, spot, windows
 from nextstep.processors.shared.workmode_words import (
     DAYS,
     FIELD_KINDS,
@@ -26,7 +26,6 @@ from nextstep.processors.shared.workmode_words import (
     REFUSED,
     STRONG,
     TELLING,
-    TEXT_REMOTE,
     TITLE_SUBJECT,
     WORKPLACE,
 )
@@ -78,12 +77,16 @@ def _text_mode(text: str, spots: Sequence[Spot] | None = None) -> WorkMode:
     for piece in windows(text, near, BIT["hybrid"] | BIT["remote"] | BIT["onsite"], 60, 60):
         if not piece.fields & TELLING and not DAYS.search(text, piece.start, piece.end):
             continue
-        masked = NOT_A_MODE.sub(_blank, text[piece.start : piece.end])
-        for mode, pattern, bit in PATTERNS:
+        masked, low = _masked(text[piece.start : piece.end])
+        for mode, pattern, cased, bit in PATTERNS:
             if mode not in first and piece.fields & bit:
-                hit = _first(pattern, masked, piece.start)
-                if hit is not None:
-                    first[mode] = hit
+                found = _first(mode, pattern, masked, low)
+                shown = _first(mode, cased, masked, masked) if cased else None
+                if shown and (found is None or shown.start() < found.start()):
+                    found = shown
+                if found:
+                    start, end = found.span()
+                    first[mode] = _Hit(piece.start + start, piece.start + end, masked[start:end])
     return _weighed(text, first.get("hybrid"), first.get("remote"), first.get("onsite"))
 
 
@@ -121,14 +124,25 @@ def _weighed(text: str, hybrid: _Hit | None, remote: _Hit | None, onsite: _Hit |
     return WorkMode() if hit is None else _made(mode, hit, text, sure)
 
 
-def _first(pattern: re.Pattern[str], text: str, offset: int) -> _Hit | None:
-    for match in pattern.finditer(text):
-        word = match.group()
-        if pattern is TEXT_REMOTE and REFUSAL.search(word):
+def _masked(text: str) -> tuple[str, str]:
+    """Return a text, and the same in lower case, with blanks for what only sounds like a mode."""
+    low = lower(text)
+    for match in NOT_A_MODE.finditer(low):
+        start, end = match.span()
+        blank = " " * (end - start)
+        text, low = text[:start] + blank + text[end:], low[:start] + blank + low[end:]
+    return text, low
+
+
+def _first(mode: str, pattern: re.Pattern[str], text: str, searched: str) -> re.Match[str] | None:
+    """Return the first match that means it; `searched` is the text, or the same in lower case."""
+    for match in pattern.finditer(searched):
+        word = match.group().lower()
+        if mode == "remote" and REFUSAL.search(word):
             continue
-        if _denied(text, match) or (word.lower() == "hybrid" and not _is_of_work(text, match)):
+        if _denied(text, match) or (word == "hybrid" and not _is_of_work(text, match)):
             continue
-        return _Hit(offset + match.start(), offset + match.end(), match.group())
+        return match
     return None
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 import msgspec
 
 from nextstep.processors.shared.spans import DESCRIPTION, Span, confidence, span
-from nextstep.processors.shared.spotting import BIT, Spot, spot, windows
+from nextstep.processors.shared.spotting import BIT, Spot, lower, spot, windows
 from nextstep.processors.shared.years_words import (
     ASKED_AFTER,
     CANDIDATE,
@@ -57,24 +57,26 @@ def experience_of(text: str, spots: Sequence[Spot] | None = None) -> Experience:
     """Return the first demand for years of experience; one that is only preferred comes last."""
     pieces = windows(text, spot(text) if spots is None else spots, BIT["years"], 42, 44)
     wished: Experience | None = None
+    low = lower(text) if pieces else ""
     for start, end in ((piece.start, piece.end) for piece in pieces):
-        if not HAS_NUMBER.search(text, start, end):
+        if not HAS_NUMBER.search(low, start, end):
             continue
-        for read in _reads(text, start, end):
+        for read in _reads(text, low, start, end):
             if not read.preferred:
                 return read
             wished = wished or read
     return wished or Experience()
 
 
-def _reads(text: str, start: int, end: int) -> Iterator[Experience]:
-    if (labelled := LABELLED.search(text, start, end)) is not None:
-        low, high = float(labelled["a"]), float(labelled["b"]) if labelled["b"] else None
-        if high is None or high >= low:
+def _reads(text: str, low: str, start: int, end: int) -> Iterator[Experience]:
+    """Yield what is read in a piece; `low` is the text in lower case."""
+    if (labelled := LABELLED.search(low, start, end)) is not None:
+        least, most = float(labelled["a"]), float(labelled["b"]) if labelled["b"] else None
+        if most is None or most >= least:
             found = span(DESCRIPTION, text, labelled.start(), labelled.end())
-            yield Experience(low, high, False, 0.93, (found,))
+            yield Experience(least, most, False, 0.93, (found,))
     company_until = -1
-    for match in islice(YEARS.finditer(text, start, end), MOST_TRIED):
+    for match in islice(YEARS.finditer(low, start, end), MOST_TRIED):
         if _number(match["a"]) > MOST_YEARS and match["unit"][0] in "yYjJaA":
             # "80 years in data and 30 in software": a history, and so is the rest of it.
             company_until = _sentence_end(text, match.end())

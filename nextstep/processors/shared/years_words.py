@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nextstep.processors.shared.anchored import lowered
+
 WORDS = {
     "one": 1,
     "two": 2,
@@ -73,9 +75,7 @@ WORDS = {
 NUMBER = r"(?:\d{1,2}(?:[.,]\d)?|(?:" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")\b)"
 
 #: A digit or a number in words; without one a piece of text need not be read.
-HAS_NUMBER = re.compile(
-    r"\d|\b(?:" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE
-)
+HAS_NUMBER = lowered(r"\d|\b(?:" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")\b")
 
 UNIT = (
     r"(?:years?|yrs?\b\.?|yoe\b|jahre?n?\b|j[äa]hrige[rnms]?|ans?\b|ann[ée]es?\b|a[ñn]os?\b|"
@@ -83,7 +83,7 @@ UNIT = (
     r"jaren\b|års?\b|lata?\b|months?|monate?n?\b|mois\b|meses\b|mesi\b|maanden\b)"
 )
 
-YEARS = re.compile(
+YEARS = lowered(
     rf"(?:(?<![\dA-Z,/$€£_])(?<!\d\.)(?=\d)|"
     # "abilities8+ years": two lines of a source glued together.
     rf"(?<=[a-z]{{4}})(?=\d{{1,2}}\s?\+?\s?(?:years?|yrs)\b)|"
@@ -91,15 +91,13 @@ YEARS = re.compile(
     rf"(?:\s?(?P<unit1>years?|yrs?)?\s?(?:-|–|—|−|‑|/|to|bis|à|a|ai|tot|or|ou|o|oder|of|and|y|e)\s?"
     rf"(?P<b>{NUMBER})\s?(?:\(\s?\d{{1,2}}\s?\))?\s?(?P<plus2>\+|plus\b)?)?"
     rf"[\s-]?(?P<more>or\s+more\s+|\(?s\)?\s+)?(?:\(\s?\d{{1,2}}\s?\+?\s?\)\s?)?(?:full\s+|"
-    rf"volle\s+|calendar\s+)?(?P<unit>{UNIT})\(?s?\)?['’]?",
-    re.IGNORECASE,
+    rf"volle\s+|calendar\s+)?(?P<unit>{UNIT})\(?s?\)?['’]?"
 )
 
-LABELLED = re.compile(
+LABELLED = lowered(
     r"\b(?:years?|yrs)\s+(?:of\s+)?(?:work\s+|relevant\s+|"
     r"professional\s+)?exp(?:erience)?\b\.?\s*(?:required|needed)?\s*[:=\-–]\s*"
-    r"(?P<a>\d{1,2})\b\s?(?P<plus>\+)?(?:\s?(?:-|–|to)\s?(?P<b>\d{1,2}))?",
-    re.IGNORECASE,
+    r"(?P<a>\d{1,2})\b\s?(?P<plus>\+)?(?:\s?(?:-|–|to)\s?(?P<b>\d{1,2}))?"
 )
 
 #: "With 25 years of experience, we ..." and "... our firm": theirs, not yours.
