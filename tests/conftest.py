@@ -53,6 +53,7 @@ _SKIPS = (
     "systemd-analyze is not here",
     "no browser is here",
     "the axe rules are not here",
+    "schemathesis is not here",
 )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 from nextstep.cli import trends_plot
 from nextstep.cli.common import add_json, job_id, print_json, with_session
-from nextstep.cli.trends_show import Shown, show
 from nextstep.errors import UsageError
 from nextstep.processors.io.taxonomy_files import load_taxonomies
 from nextstep.projections.change_points import change_points
@@ -20,6 +17,7 @@ from nextstep.projections.io import trend_reads
 from nextstep.projections.trend_answers import Answer, Asked
 from nextstep.projections.trend_names import known_names, resolve
 from nextstep.projections.trend_questions import asked_of, cell_of
+from nextstep.projections.trend_tables import Shown, csv_text, show
 from nextstep.settings import Settings
 
 _READS: dict[str, Callable[[Any, Asked], Awaitable[Answer]]] = {
@@ -105,7 +103,7 @@ async def _run(connection: Any, args: argparse.Namespace, settings: Settings) ->
     if args.json:
         print_json({"answer": answer, "change_points": points} if points else answer)
     elif args.csv:
-        print(_csv(shown), end="")
+        print(csv_text(shown.columns, shown.rows), end="")
     else:
         _print(shown, answer)
     return 0
@@ -136,14 +134,6 @@ async def _jobs(
     if found["after"] is not None:
         print(f"go on with --after {found['after']}", file=sys.stderr)
     return 0
-
-
-def _csv(shown: Shown) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(shown.columns)
-    writer.writerows(["" if value is None else value for value in row] for row in shown.rows)
-    return out.getvalue()
 
 
 def _print(shown: Shown, answer: Answer) -> None:

@@ -11,36 +11,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from nextstep.errors import UsageError
-from nextstep.projections.coverage import Span
 from nextstep.projections.months import shifted
+from nextstep.projections.trend_charts import Chart
 
 #: The same answer gives the same file: no date, no chance in the ids of an SVG's parts.
 _STABLE = {"svg.hashsalt": "nextstep", "svg.fonttype": "none"}
-
-
-class Line(msgspec.Struct, frozen=True):
-    """A line over months; None breaks it. `low` and `high` are its band."""
-
-    label: str
-    months: list[date]
-    values: list[float | None]
-    low: list[float | None] = []
-    high: list[float | None] = []
-
-
-class Chart(msgspec.Struct, frozen=True):
-    """Lines over months, or bars from a first to a last month or value."""
-
-    title: str
-    unit: str
-    lines: list[Line] = []
-    gaps: list[Span] = []
-    bars: list[tuple[str, float, float]] = []
-    marks: list[date] = []
-    is_share: bool = False
 
 
 def check_path(path: Path) -> None:
@@ -131,8 +107,3 @@ def _bars(axes: Any, chart: Chart) -> None:
 
 def _at(months: Sequence[date]) -> list[datetime]:
     return [datetime(month.year, month.month, 1) for month in months]
-
-
-def as_years(month: date) -> float:
-    """Return a month as a number on an axis of years."""
-    return month.year + (month.month - 1) / 12

@@ -11,7 +11,7 @@ Source: design.md 3 and 4, decisions.md 10-14.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -113,8 +113,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: text that changes with taxonomies, models and libraries; part of the version.
         batch_size: rows read at once; 0 takes the setting.
         parallel: whether `prepare` may be cut over several processes.
-        heavy_decide: `decide` computes much and gets the context, in a worker; otherwise it runs
-            in the parent, with None for a context, and the rows need not travel twice more.
+        decides: where `decide` runs. "here", in the parent's loop, with None for a context; in a
+            "thread" of the parent, also with None, so that heartbeats go on while it computes and
+            what its look-ups derived need not be derived again; in a "worker" with the context,
+            to which rows and look-ups have to travel.
         keep_on_reset: a reset to 0 leaves the rows, because the stage knows by a content hash
             which of them still hold (vectors: minutes of work each thousand).
     """
@@ -136,7 +138,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 0
     parallel: bool = True
     keep_on_reset: bool = False
-    heavy_decide: bool = False
+    decides: Literal["here", "thread", "worker"] = "here"
 
 
 def stage_version(stage: Stage, settings: Settings) -> str:

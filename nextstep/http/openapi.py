@@ -119,17 +119,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(method="get", path="/v1/offsets", summary="Head, offsets and lag of every stage"),
     *_trends(
         "skills", "Demand for skills by month", (*_SKILL, *_GROUP, *_MONTHS, *_MANY),
-        (*_SKILL, *_MONTH, *_GROUP),
+        (*_SKILL, *_MONTH, *_MONTHS, *_GROUP),
     ),
     *_trends(
         "roles", "What a role asks for by month", (*_TITLE, *_SKILL, *_MONTHS, *_MANY),
-        (*_TITLE, *_SKILL, *_MONTH),
+        (*_TITLE, *_SKILL, *_MONTH, *_MONTHS),
     ),
     *_trends("adjacent", "Titles near a title", (*_TITLE, _MANY[1]), (*_TITLE, *_SKILL)),
-    *_trends("salaries", "Pay by month", (*_GROUP, *_MONTHS, *_PAY), (*_MONTH, *_GROUP, *_PAY)),
+    *_trends(
+        "salaries", "Pay by month", (*_GROUP, *_MONTHS, *_PAY),
+        (*_MONTH, *_MONTHS, *_GROUP, *_PAY),
+    ),
     *_trends("employers", "Employers by postings", (*_EMPLOYER, _MANY[1]), _EMPLOYER),
     *_trends(
-        "coverage", "Which months of a source were seen", (*_SOURCE, *_MONTHS), (*_SOURCE, *_MONTH)
+        "coverage", "Which months of a source were seen", (*_SOURCE, *_MONTHS),
+        (*_SOURCE, *_MONTH, *_MONTHS),
     ),
     Operation(
         method="get", path="/v1/dead-letters", summary="Posts that a stage could not handle",

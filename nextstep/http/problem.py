@@ -15,7 +15,7 @@ from aiohttp import web
 from nextstep.errors import DatabaseError, InputError, ModelError, NextStepError
 from nextstep.match.cursor import StaleCursor
 from nextstep.match.io.service import JobUnknown, NoVector
-from nextstep.ops.actions import CountMoved
+from nextstep.ops.actions import CountMoved, LetterUnknown
 
 #: Seconds after which a client may try again when we are overloaded or the database is gone.
 RETRY_AFTER_S = 2
@@ -66,6 +66,7 @@ _KINDS: tuple[tuple[type[BaseException], str, str, int], ...] = (
     (TooManyRequests, "too-many-requests", "Too many requests", 429),
     (CountMoved, "count-moved", "Other letters match by now", 409),
     (JobUnknown, "job-unknown", "No such job", 404),
+    (LetterUnknown, "letter-unknown", "No such dead letter", 404),
     (NoVector, "no-vector", "The job has no vector", 409),
     (Overloaded, "overloaded", "Too many requests wait", 503),
     (InputError, "profile-refused", "The request does not say what it should", 422),

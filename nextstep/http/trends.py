@@ -27,7 +27,8 @@ from nextstep.projections.trend_questions import asked_of, cell_of
 Read = Callable[[Any, Asked], Awaitable[Answer]]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
-_READS: dict[str, Read] = {
+#: Kind of question -> what answers it.
+READS: dict[str, Read] = {
     "skills": trend_reads.skills,
     "roles": trend_reads.roles,
     "adjacent": trend_reads.adjacent,
@@ -36,7 +37,7 @@ _READS: dict[str, Read] = {
     "coverage": trend_reads.covered_months,
 }
 #: What a query may say; anything else is refused, so that a typing error does not read as "all".
-_NAMES: dict[str, frozenset[str]] = {
+NAMES: dict[str, frozenset[str]] = {
     "skills": frozenset({"skill", "cluster", "country", "from", "to", "span", "limit", "verdict"}),
     "roles": frozenset({"title", "skill", "from", "to", "span", "limit", "verdict"}),
     "adjacent": frozenset({"title", "limit"}),
@@ -44,13 +45,15 @@ _NAMES: dict[str, frozenset[str]] = {
     "employers": frozenset({"employer", "cluster", "limit"}),
     "coverage": frozenset({"source", "from", "to"}),
 }
-_JOB_NAMES: dict[str, frozenset[str]] = {
-    "skills": frozenset({"skill", "month", "cluster", "country", "after"}),
-    "roles": frozenset({"title", "skill", "month", "after"}),
+JOB_NAMES: dict[str, frozenset[str]] = {
+    "skills": frozenset({"skill", "month", "from", "to", "cluster", "country", "after"}),
+    "roles": frozenset({"title", "skill", "month", "from", "to", "after"}),
     "adjacent": frozenset({"title", "skill", "after"}),
-    "salaries": frozenset({"month", "cluster", "country", "currency", "period", "after"}),
+    "salaries": frozenset(
+        {"month", "from", "to", "cluster", "country", "currency", "period", "after"}
+    ),
     "employers": frozenset({"employer", "cluster", "after"}),
-    "coverage": frozenset({"source", "month", "after"}),
+    "coverage": frozenset({"source", "month", "from", "to", "after"}),
 }
 #: Answers kept, each a few to a few hundred KB.
 _KEPT = 128
@@ -90,25 +93,25 @@ KEPT = web.AppKey("trends_kept", Kept)
 def add_trend_routes(app: web.Application) -> None:
     """Add the routes."""
     app[KEPT] = Kept()
-    for kind in _READS:
+    for kind in READS:
         app.router.add_get(f"/v1/trends/{kind}", _answers(kind))
         app.router.add_get(f"/v1/trends/{kind}/jobs", _answers_jobs(kind))
 
 
 def _answers(kind: str) -> Handler:
     async def handler(request: web.Request) -> web.Response:
-        values, skills = _read_query(request, _NAMES[kind])
+        values, skills = _read_query(request, NAMES[kind])
         if kind == "roles" and not values.get("title"):
             raise UsageError("title is missing", hint="/v1/trends/roles?title=Data%20Engineer")
         asked = asked_of(values, skills)
-        return await _tagged(request, lambda connection: _READS[kind](connection, asked))
+        return await _tagged(request, lambda connection: READS[kind](connection, asked))
 
     return handler
 
 
 def _answers_jobs(kind: str) -> Handler:
     async def handler(request: web.Request) -> web.Response:
-        values, skills = _read_query(request, _JOB_NAMES[kind])
+        values, skills = _read_query(request, JOB_NAMES[kind])
         cell = cell_of(kind, values, skills)
         after = _uuid(values["after"]) if values.get("after") else None
         return await _tagged(request, lambda connection: trend_reads.jobs(connection, cell, after))

@@ -52,6 +52,10 @@ class CountMoved(InputError):
     """Other letters match by now than those that were looked at."""
 
 
+class LetterUnknown(InputError):
+    """No stage has such a letter."""
+
+
 class By(msgspec.Struct, frozen=True, kw_only=True):
     """Who acts, as the action log shows it, and for what reason."""
 

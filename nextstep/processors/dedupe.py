@@ -356,8 +356,9 @@ def dedupe_stage(rules: Rules = RULES) -> Stage:
             "dedupe_bands": ("band", "first_seen_at", "representative"),
         },
         fingerprint=partial(_fingerprint, rules),
-        # Thousands of near-identical ads in one batch are seconds of comparing.
-        heavy_decide=True,
+        # Thousands of near-identical ads in one batch are seconds of comparing. Not in a worker:
+        # it would have to derive the plan anew, and wait behind the next batch's signatures.
+        decides="thread",
     )
 
 

@@ -47,6 +47,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """
     Which postings stand behind a number; what is None is not asked.
 
+    `month` is a single one, `first` and `last` bound several.
     `cluster` is that of the entities, `posted_cluster` the posting's own, as employers count.
     """
 
@@ -62,6 +63,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None = None
     is_counted: bool | None = None
     has_pay: bool | None = None
+    first: date | None = None
+    last: date | None = None
 
 
 class Point(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from nextstep.projections.trend_answers import Asked, Cell
 VERDICTS = ("rising", "falling", "steady", "too few", "not comparable")
 MOST_SPAN = 60
 MOST_LIMIT = 500
+FIRST_YEAR, LAST_YEAR = 1970, 2100
 #: Series in one answer; a chart with more lines cannot be read.
 MOST_SKILLS = 12
 
@@ -67,14 +68,18 @@ def cell_of(kind: str, values: Mapping[str, str], skills: tuple[str, ...] = ()) 
     if len(skills) > 1:
         raise UsageError("a cell is of one skill", hint="name one skill")
     month = month_of(values["month"], "month") if values.get("month") else None
+    first, last = _month(values, "from"), _month(values, "to")
     cluster, country = (_one(values.get(name, "*")) for name in ("cluster", "country"))
     if kind == "coverage":
-        return Cell(month=month, source=values.get("source") or None)
+        return Cell(month=month, source=values.get("source") or None, first=first, last=last)
     if kind == "employers":
         return Cell(employer=_one(values.get("employer") or "*"), posted_cluster=cluster)
     skill = skills[0] if skills else None
     if kind in ("roles", "adjacent"):
-        return Cell(month=month, title=values.get("title", ""), skill=skill, is_counted=True)
+        return Cell(
+            month=month, title=values.get("title", ""), skill=skill, is_counted=True,
+            first=first, last=last,
+        )  # fmt: skip
     return Cell(
         month=month,
         cluster=cluster,
@@ -84,6 +89,8 @@ def cell_of(kind: str, values: Mapping[str, str], skills: tuple[str, ...] = ()) 
         period=values.get("period") or None,
         is_counted=True,
         has_pay=True if kind == "salaries" else None,
+        first=first,
+        last=last,
     )
 
 
@@ -99,8 +106,12 @@ def month_of(text: str, name: str) -> date:
         UsageError: it is none.
     """
     month = parse_month(text)
-    if month is None:
-        raise UsageError(f"{name} is not a month", hint=f"write {name} as 2016-04")
+    # A series has a point for every month of its window, whether there are posts or not.
+    if month is None or not FIRST_YEAR <= month.year <= LAST_YEAR:
+        raise UsageError(
+            f"{name} is not a month",
+            hint=f"write {name} as 2016-04, from {FIRST_YEAR} to {LAST_YEAR}",
+        )
     return month
 
 

@@ -413,5 +413,5 @@ TRENDS = Stage(
     batch_size=_BATCH_ROWS,
     parallel=False,
     # Large batches: summing takes tenths of a second, and the parent keeps the heartbeats.
-    heavy_decide=True,
+    decides="worker",
 )

@@ -1,191 +1,39 @@
 """
 The pages in a real browser, against the real server over the sample corpus, with the line running.
 
-One server and one browser for the whole module. Without Chromium (apt install chromium) or
-Playwright the tests are skipped and counted; the axe rules are those of the folder named by
-NEXTSTEP_AXE, an unpacked npm package.
+Without Chromium (apt install chromium) or Playwright the tests are skipped and counted; the axe
+rules are those that axe-playwright-python carries, or of the folder named by NEXTSTEP_AXE, an
+unpacked npm package.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
+import importlib.util
 import os
-import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import anyio
 import psycopg
 import pytest
 
-from nextstep.db import pools
-from nextstep.events.io.line import run_line
-from nextstep.http.app import make_app
-from nextstep.ops import tokens
-from nextstep.processors.io.taxonomy_files import load_taxonomies
-from nextstep.settings import Settings
-from tests.conftest import notifications
-from tests.encoder import encode_queries
-from tests.whole_line import SAMPLE, append_sample, test_stages
+from tests.browser_server import CHROMIUM, NO_BROWSER, Served, shot
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-NO_BROWSER = "no browser is here"
 NO_AXE = "the axe rules are not here"
-AXE = os.environ.get("NEXTSTEP_AXE", "")
 HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=1">\u202eevil'
 
+
+def axe_rules() -> Path | None:
+    """The file of the rules; it is read, and its package is not imported."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    carried = list(found.submodule_search_locations or ()) if found else []
+    folders = [os.environ.get("NEXTSTEP_AXE", ""), *carried]
+    paths = [Path(folder) / "axe.min.js" for folder in folders if folder]
+    return next((path for path in paths if path.is_file()), None)
+
+
+AXE = axe_rules()
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
-
-
-class Served:
-    """The running server: its address, its database, a token that may do everything."""
-
-    def __init__(self, url: str, settings: Settings) -> None:
-        self.url, self.settings = url, settings
-        self.address = self.token = ""
-        self._ready = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: anyio.Event | None = None
-        self._fault: BaseException | None = None
-        self._thread = threading.Thread(target=self._main, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        assert self._ready.wait(240), "the server did not come up"
-        if self._fault is not None:
-            raise self._fault
-
-    def stop(self) -> None:
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
-
-    def append(self, rows: list[dict[str, Any]], folder: Path) -> None:
-        """Append posts as `nextstep ingest` does; the line takes them up by itself."""
-        path = folder / f"{rows[0]['source_job_id']}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        assert self._loop is not None
-        done = asyncio.run_coroutine_threadsafe(
-            append_sample(self.settings, self.url, path), self._loop
-        )
-        done.result(60)
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            self._fault = error
-            self._ready.set()
-            raise
-
-    async def _serve(self) -> None:
-        from aiohttp import web
-
-        self._loop = asyncio.get_running_loop()
-        self._stop = stop = anyio.Event()
-        stages = test_stages(self.settings)
-        pool = await pools.create_pool(self.url, "api", self.settings, max_size=4)
-        app = make_app(
-            self.settings, pool, encode_queries, load_taxonomies(), stages=stages, url=self.url
-        )
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.address = "http://{}:{}".format(*runner.addresses[0][:2])
-        await run_line(self.url, self.settings, stages, once=True)
-        async with anyio.create_task_group() as group:
-            group.start_soon(lambda: run_line(self.url, self.settings, stages, stop=stop))
-            self._ready.set()
-            await stop.wait()
-        await runner.cleanup()
-        await pool.close()
-
-
-@pytest.fixture(scope="module")
-def served(make_database: Any, template: str, tmp_path_factory: Any) -> Iterator[Served]:
-    if CHROMIUM is None:
-        pytest.skip(NO_BROWSER)
-    url = make_database(template)
-    home = tmp_path_factory.mktemp("browser")
-    few = home / "few.jsonl"
-    few.write_text("\n".join(SAMPLE.read_text(encoding="utf-8").splitlines()[:60]) + "\n")
-    settings = Settings(
-        database_url=url, home=home, executor="inline", notifications=notifications(),
-        poll_interval_s=0.5,
-    )  # fmt: skip
-
-    async def prepare() -> str:
-        await append_sample(settings, url, few)
-        connection = await pools.connect(url, None, settings)
-        _, text = await tokens.create(connection, "browser", ["read", "match", "operate"])
-        await connection.close()
-        return text
-
-    found = Served(url, settings)
-    found.token = asyncio.run(prepare())
-    found.start()
-    yield found
-    found.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(served: Served) -> Iterator[Any]:
-    # After the server: Playwright holds this thread's event loop.
-    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_BROWSER)
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def login(browser: Any, served: Served) -> str:
-    """The state of a signed-in browser, as a file would hold it."""
-    context = browser.new_context(base_url=served.address)
-    page = context.new_page()
-    page.goto("/console")
-    assert page.url.endswith("/login?next=%2Fconsole")
-    page.fill("#token", served.token)
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/console")
-    state: str = context.storage_state()
-    context.close()
-    return state
-
-
-@pytest.fixture
-def page(browser: Any, served: Served, login: Any) -> Iterator[Any]:
-    """A signed-in page that fails its test on any script error, refusal or foreign request."""
-    context = browser.new_context(
-        base_url=served.address, storage_state=login, viewport={"width": 1280, "height": 800}
-    )
-    context.set_default_timeout(30_000)
-    opened = context.new_page()
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
-    opened.on(
-        "request",
-        lambda asked: None if asked.url.startswith(served.address) else faults.append(asked.url),
-    )
-    yield opened
-    context.close()
-    assert faults == []
-
-
-def shot(page: Any, name: str) -> None:
-    """Keep a screenshot where NEXTSTEP_SHOTS names a folder."""
-    folder = os.environ.get("NEXTSTEP_SHOTS")
-    if folder:
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def test_a_profile_leads_to_a_job_and_its_evidence(page: Any) -> None:
@@ -277,6 +125,45 @@ def test_all_matching_letters_are_retried(page: Any, served: Served) -> None:
     assert page.evaluate("window.hacked") is None
 
 
+def test_a_point_of_a_trend_leads_to_its_postings_and_the_rows_are_a_file(page: Any) -> None:
+    page.goto("/trends")
+    page.fill("#f-skill", "SQL, Python")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**skill=SQL**")
+    assert page.locator("ul.chips[aria-label='Skills shown'] .chip").count() == 2
+    shot(page, "trends")
+    spoken = page.locator(".line.c2 title").last.text_content()
+    with page.expect_download() as file:
+        page.get_by_role("link", name="CSV").click()
+    rows = Path(file.value.path()).read_text(encoding="utf-8").splitlines()
+    assert rows[0] == "skill,month,count,jobs,share,low,high,state" and len(rows) > 3
+    skill, month = spoken.split(":")[0].split(", ")
+    [count] = [r.split(",")[2] for r in rows if r.startswith(f"{skill},{month}-01,")]
+    page.locator(".line.c2 a").last.click()  # on top of those of the first line
+    page.wait_for_url("**/trends/skills/jobs?**")
+    assert page.locator("h1").inner_text() == f"{count} posting(s) behind a number"
+    if int(count):
+        page.locator(".result a").first.click()
+        page.wait_for_url("**/jobs/*")
+        page.go_back()
+    page.go_back()
+    page.get_by_role("link", name="without Python").click()
+    page.wait_for_url("**skill=SQL")
+    assert page.locator("tbody tr").count() >= 1
+
+
+def test_a_rebuild_is_previewed_beside_the_line(page: Any) -> None:
+    page.goto("/console/rebuild?stage=trends")
+    assert page.locator("#stage").input_value() == "trends"
+    page.get_by_role("button", name="Preview").click()
+    page.locator("[data-reload]").wait_for()
+    # The page looks again by itself.
+    page.locator("h2", has_text="trends").wait_for(timeout=90_000)
+    assert "Nothing would change" in page.locator(".said").inner_text()
+    assert page.locator("tbody th", has_text="trend_groups").count() == 1
+    shot(page, "rebuild")
+
+
 def test_a_hostile_post_shows_as_text(page: Any, served: Served, tmp_path: Path) -> None:
     evil = post("evil")
     evil |= {
@@ -312,7 +199,10 @@ def test_pages_fit_small_screens_in_both_schemes(
     )  # fmt: skip
     page = context.new_page()
     grounds = []
-    for path in ("/?skill=Python", "/console", "/console/dead-letters", "/api", "/search?q=nurse"):
+    for path in (
+        "/?skill=Python", "/console", "/console/dead-letters", "/api", "/search?q=nurse",
+        "/trends?skill=Python&skill=SQL", "/trends/employers", "/console/sources",
+    ):  # fmt: skip
         page.goto(path)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 360, path
@@ -359,9 +249,16 @@ def test_reading_works_without_script(browser: Any, served: Served, login: Any) 
     context.close()
 
 
-@pytest.mark.skipif(not AXE or not (Path(AXE) / "axe.min.js").is_file(), reason=NO_AXE)
+@pytest.mark.skipif(AXE is None, reason=NO_AXE)
 def test_axe_has_no_serious_findings(browser: Any, served: Served, login: Any) -> None:
-    rules = (Path(AXE) / "axe.min.js").read_text(encoding="utf-8")
+    assert AXE is not None
+    rules = AXE.read_text(encoding="utf-8")
+    with psycopg.connect(served.url, autocommit=True) as connection:
+        [(letter,)] = connection.execute(
+            "INSERT INTO dead_letters (stage, job_id, position, error, detail, status)"
+            " SELECT 'trends', job_id, position, 'ValueError', 'line 1', 'parked'"
+            " FROM jobs_normalized ORDER BY job_id LIMIT 1 RETURNING job_id"
+        ).fetchall()
     found = []
     for scheme in ("light", "dark"):
         # The rules are put in past the pages' own policy, which would refuse them.
@@ -370,8 +267,12 @@ def test_axe_has_no_serious_findings(browser: Any, served: Served, login: Any) -
         )
         page = context.new_page()
         job = None
-        for path in ("/?skill=Python", "job", "/console", "/console/dead-letters?status=all",
-                     "/console/sources", "/api", "/login"):  # fmt: skip
+        for path in (
+            "/?skill=Python", "job", "/trends", "/trends?skill=Python&skill=SQL", "/trends/roles",
+            "/trends/salaries", "/trends/coverage", "/trends/skills/jobs?skill=Python", "/console",
+            "/console/dead-letters?status=all", f"/console/dead-letters/trends/{letter}",
+            "/console/sources", "/console/rebuild", "/api", "/login",
+        ):  # fmt: skip
             page.goto(job if path == "job" else path)
             job = job or page.locator(".result h3 a").first.get_attribute("href")
             page.evaluate(rules)

@@ -248,7 +248,9 @@ async def test_letters_are_settled_one_some_or_all_that_match(connection: Any, c
 
 async def test_every_page_of_the_console_is_safe_and_there(connection: Any, client: Any) -> None:
     await fill(connection, [Job(name="a", source=HOSTILE, title=HOSTILE)])
-    for path in ("", "/dead-letters", "/runs", "/sources", "/actions", "/stages/clean?to=0"):
+    for path in (
+        "", "/dead-letters", "/runs", "/sources", "/actions", "/rebuild", "/stages/clean?to=0",
+    ):  # fmt: skip
         answer = await client.get(f"/console{path}", headers=HTML)
         assert answer.status == 200, path
         policy = answer.headers["Content-Security-Policy"]

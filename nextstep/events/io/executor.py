@@ -79,13 +79,19 @@ class Inline:
     async def decide(
         self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
     ) -> Writes:
-        if not stage.heavy_decide:
-            return stage.decide(None, rows, prepared, found)
+        if stage.decides != "worker":
+            return await _decide_here(stage, rows, prepared, found)
         context = await self._context(stage)
         return await anyio.to_thread.run_sync(stage.decide, context, rows, prepared, found)
 
     async def close(self) -> None:
         self._contexts.clear()
+
+
+async def _decide_here(stage: Stage, rows: list[Any], prepared: list[Any], found: Found) -> Writes:
+    if stage.decides == "here":
+        return stage.decide(None, rows, prepared, found)
+    return await anyio.to_thread.run_sync(stage.decide, None, rows, prepared, found)
 
 
 class Processes:
@@ -134,8 +140,8 @@ class Processes:
     async def decide(
         self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
     ) -> Writes:
-        if not stage.heavy_decide:
-            return stage.decide(None, rows, prepared, found)
+        if stage.decides != "worker":
+            return await _decide_here(stage, rows, prepared, found)
         writes: Writes = await self._submit(stage, stage.decide, rows, prepared, found)
         return writes
 

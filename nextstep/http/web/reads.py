@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from nextstep.ops.sources import drop_lines, read_sources
+
 _RUNS = """
 SELECT r.run_id, r.stage, r.started_at, r.finished_at, r.counts, r.status, r.error,
        extract(epoch FROM coalesce(r.finished_at, o.updated_at, r.started_at)
@@ -31,16 +33,11 @@ SELECT r.stage, r.started_at, coalesce(r.finished_at, o.updated_at, r.started_at
  ORDER BY r.started_at
  LIMIT 20000
 """
-# What a source says of itself, and what was found in what it says.
+# What was found in what a source says; how full its fields are is counted apart (ops/sources).
 _SOURCES = """
 SELECT j.source, count(*) AS jobs, count(*) FILTER (WHERE j.status = 'open') AS open_jobs,
        min(j.date_posted) AS first_on, max(j.date_posted) AS last_on,
        max(j.last_seen_at) AS last_seen_at,
-       avg((j.title <> '')::int)::float8 AS title, avg((j.company <> '')::int)::float8 AS company,
-       avg((j.location_raw <> '')::int)::float8 AS location,
-       avg((j.date_posted IS NOT NULL)::int)::float8 AS date,
-       avg((j.salary_raw <> '')::int)::float8 AS salary,
-       avg((j.employment_type <> '')::int)::float8 AS employment,
        count(e.job_id) AS canonical,
        avg((cardinality(e.skills) + cardinality(e.tools) >= 3)::int)::float8 AS three_skills,
        avg((e.seniority <> '')::int)::float8 AS seniority,
@@ -144,8 +141,14 @@ def chart(stage: str, done: Iterable[tuple[datetime, datetime, float]], now: dat
 
 
 async def sources(connection: Any) -> dict[str, Any]:
-    """Return sources with their fill rates (0..1), files read, and why rows were rejected."""
+    """
+    Return sources with what was found in them (0..1), how full each of their fields is, which of
+    them fell (`alarms`, a line each), files read, and why rows were rejected.
+    """
+    fills = await read_sources(connection)
     return {
+        "fills": fills,
+        "alarms": drop_lines(fills),
         "sources": [dict(row) for row in await connection.fetch(_SOURCES)],
         "files": [dict(row) for row in await connection.fetch(_FILES)],
         "rejects": [dict(row) for row in await connection.fetch(_REJECTS)],

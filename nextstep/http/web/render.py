@@ -155,6 +155,7 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "moment": _moment,
         "number": _number,
+        "percent": _percent,
         "duration": _duration,
         "web_url": web_url,
         "json": _json,
@@ -184,6 +185,10 @@ def _moment(value: datetime | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.10g}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.0f}\u00a0%"
 
 
 def _duration(seconds: float | None) -> str:

@@ -103,6 +103,20 @@ SELECT source, postings, undated
   FROM trend_sources
  ORDER BY source COLLATE "C"
 
+-- name: clusters
+-- The fields of work there are.
+SELECT DISTINCT title_cluster COLLATE "C" FROM trend_groups
+ WHERE country = '*' AND title_cluster <> '*' ORDER BY 1
+
+-- name: countries
+-- The countries there are.
+SELECT DISTINCT country COLLATE "C" FROM trend_groups
+ WHERE title_cluster = '*' AND country <> '*' ORDER BY 1
+
+-- name: titles
+-- The commonest titles.
+SELECT title_norm FROM trend_titles ORDER BY jobs DESC, title_norm COLLATE "C" LIMIT $1
+
 -- name: jobs_total
 -- How many postings stand behind a cell.
 SELECT count(*)
@@ -115,6 +129,7 @@ SELECT count(*)
    AND ($9::text IS NULL OR posted_cluster = $9) AND ($10::text IS NULL OR source = $10)
    AND ($11::boolean IS NULL OR is_counted = $11)
    AND ($12::boolean IS NULL OR (salary_amount IS NOT NULL) = $12)
+   AND ($13::date IS NULL OR month >= $13) AND ($14::date IS NULL OR month <= $14)
 
 -- name: jobs
 -- The postings behind a cell, by id.
@@ -128,6 +143,7 @@ SELECT job_id
    AND ($9::text IS NULL OR posted_cluster = $9) AND ($10::text IS NULL OR source = $10)
    AND ($11::boolean IS NULL OR is_counted = $11)
    AND ($12::boolean IS NULL OR (salary_amount IS NOT NULL) = $12)
-   AND ($13::uuid IS NULL OR job_id > $13)
+   AND ($13::date IS NULL OR month >= $13) AND ($14::date IS NULL OR month <= $14)
+   AND ($15::uuid IS NULL OR job_id > $15)
  ORDER BY job_id
- LIMIT $14
+ LIMIT $16

@@ -158,21 +158,43 @@ async def covered_months(connection: Any, asked: Asked) -> Answer:
         return await _framed(connection, asked, None, kept, None)
 
 
-async def jobs(connection: Any, cell: Cell, after: UUID | None = None) -> dict[str, Any]:
+class Choices(msgspec.Struct, frozen=True):
+    """What a question may be narrowed to; "" is not known."""
+
+    clusters: list[str]
+    countries: list[str]
+    sources: list[str]
+    titles: list[str]
+
+
+async def choices(connection: Any, titles: int) -> Choices:
+    """Return fields of work, countries and sources by name, and the commonest titles."""
+    found = [
+        await _fetch(connection, "clusters"),
+        await _fetch(connection, "countries"),
+        await _fetch(connection, "coverage_totals"),
+        await _fetch(connection, "titles", titles),
+    ]
+    return Choices(*([row[0] for row in rows] for rows in found))
+
+
+async def jobs(
+    connection: Any, cell: Cell, after: UUID | None = None, most: int = MOST_JOBS
+) -> dict[str, Any]:
     """
-    Return the ids behind a cell, at most 1,000 by id: {"total", "job_ids", "after"}.
+    Return the ids behind a cell, `most` of them by id: {"total", "job_ids", "after"}.
 
     `total` counts all of them; `after` is the id to go on behind, None at the end.
     """
     values = msgspec.structs.astuple(cell)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         total = await connection.fetchval(_QUERIES["jobs_total"], *values)
-        rows = await connection.fetch(_QUERIES["jobs"], *values, after, MOST_JOBS)
+        rows = await connection.fetch(_QUERIES["jobs"], *values, after, most)
     ids = [row[0] for row in rows]
     return {
         "total": total,
         "job_ids": ids,
-        "after": ids[-1] if len(ids) == MOST_JOBS else None,
+        "after": ids[-1] if len(ids) == most else None,
     }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
 import msgspec
 
-from nextstep.cli.trends_plot import Chart, Line, as_years
 from nextstep.projections.coverage import said
 from nextstep.projections.months import shifted
 from nextstep.projections.significance import Share
 from nextstep.projections.trend_answers import Answer, Series, SkillChange
+from nextstep.projections.trend_charts import Chart, Line, as_years
 
 #: Lines in a chart of several currencies or skills.
 _MOST_LINES = 6
@@ -30,10 +32,12 @@ class Shown(msgspec.Struct, frozen=True):
     chart: Chart
 
 
-def show(kind: str, answer: Answer, points: dict[str, Any]) -> Shown:
-    """Return an answer of `nextstep trends KIND`; `points` are change points by skill."""
+def show(kind: str, answer: Answer, points: dict[str, Any] | None = None) -> Shown:
+    """Return an answer of a kind (skills, roles …); `points` are change points by skill."""
     if kind == "skills":
-        shown = _series(answer, points) if answer.asked.skills else _changes(answer, answer.data)
+        shown = (
+            _series(answer, points or {}) if answer.asked.skills else _changes(answer, answer.data)
+        )
     elif kind == "roles":
         shown = _role(answer)
     else:
@@ -44,6 +48,15 @@ def show(kind: str, answer: Answer, points: dict[str, Any]) -> Shown:
             "coverage": _coverage,
         }[kind](answer)
     return msgspec.structs.replace(shown, notes=[*shown.notes, *_notes(answer)])
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows of plain values as CSV; None is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(["" if value is None else value for value in row] for row in rows)
+    return out.getvalue()
 
 
 def _notes(answer: Answer) -> list[str]:
@@ -139,6 +152,7 @@ def _series(answer: Answer, points: dict[str, Any]) -> Shown:
             [p.share for p in one.points],
             [p.low for p in one.points],
             [p.high for p in one.points],
+            [p.jobs for p in one.points],
         )
         for one in series
     ]
@@ -212,15 +226,18 @@ def _role_lines(months: list[dict[str, Any]]) -> list[Line]:
     for name in names:
         at: list[date] = []
         shares: list[float | None] = []
+        jobs: list[int | None] = []
         for month in months:
             while at and shifted(at[-1], 1) < month["month"]:
                 at.append(shifted(at[-1], 1))
                 shares.append(None)
+                jobs.append(None)
             at.append(month["month"])
+            jobs.append(month["jobs"])
             shares.append(
                 next((s["share"] for s in month["top_skills"] if s["skill"] == name), None)
             )
-        lines.append(Line(name, at, shares))
+        lines.append(Line(name, at, shares, jobs=jobs))
     return lines
 
 
@@ -267,15 +284,19 @@ def _salaries(answer: Answer) -> Shown:
 def _pay_line(kind: str, rows: list[dict[str, Any]]) -> Line:
     at: list[date] = []
     values: list[list[float | None]] = [[], [], []]
+    jobs: list[int | None] = []
     for one in rows:
         while at and shifted(at[-1], 1) < one["month"]:
             at.append(shifted(at[-1], 1))
+            jobs.append(None)
             for part in values:
                 part.append(None)
         at.append(one["month"])
+        jobs.append(one["jobs"])
         for part, name in zip(values, ("p50", "p25", "p75"), strict=True):
             part.append(float(one[name]))
-    return Line(f"median and middle half, {kind}", at, *values)
+    middle, low, high = values
+    return Line(f"median and middle half, {kind}", at, middle, low, high, jobs)
 
 
 def _employers(answer: Answer) -> Shown:
@@ -286,7 +307,9 @@ def _employers(answer: Answer) -> Shown:
         for place, name in enumerate(names)
     ]
     title = f"Postings by employer{_where(answer)}"
-    bars = [(one["employer"] or "unknown", 0.0, float(one["postings"])) for one in answer.data]
+    # Of one employer the rows are its fields of work.
+    name = "title_cluster" if answer.asked.employer else "employer"
+    bars = [(one[name] or "unknown", 0.0, float(one["postings"])) for one in answer.data]
     notes = ["re-post intensity: postings per distinct vacancy"] if rows else []
     return _made(title, columns, rows, notes, Chart(title, "postings", bars=bars))
 
