@@ -10,11 +10,12 @@ Source: decisions.md 19, N-34.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 from nextstep.processors.shared.dedupe_fields import Fields
 from nextstep.processors.shared.dedupe_rules import Rules
@@ -92,8 +93,13 @@ class Comparison(msgspec.Struct, frozen=True):
     reasons: dict[str, Any]
 
 
-def compare(
-    a: Document, b: Document, estimate: float, verdict: str | None, rules: Rules
+def compare(  # noqa: PLR0917 - the innermost loop of a batch
+    a: Document,
+    b: Document,
+    estimate: float,
+    verdict: str | None,
+    rules: Rules,
+    whole: float | None = None,
 ) -> Comparison:
     """
     Return how two advertisements relate.
@@ -101,8 +107,9 @@ def compare(
     Args:
         estimate: share of equal signature values.
         verdict: an operator's "same" or "not_same"; it always wins.
+        whole: what `likenesses` says of the texts; None: it is asked here.
     """
-    texts = text_similarity(a.body, b.body, rules)
+    texts = text_similarity(a.body, b.body, rules, whole)
     made = compare_documents(a, b, texts, rules)
     relation, rule, similarity = made.relation, made.rule, made.similarity
     if verdict is not None:
@@ -147,19 +154,40 @@ def _likeness(similarity: float, rules: Rules) -> str:
     return "equal" if similarity >= 1.0 else "same" if similarity >= rules.same_text else "alike"
 
 
-def text_similarity(a: str, b: str, rules: Rules) -> Texts:
-    """Return how like two folded texts are."""
+def likenesses(pairs: Sequence[tuple[str, str]]) -> list[float]:
+    """Return the likeness of each pair of folded texts, 0..1, on all cores and without the GIL."""
+    if not pairs:
+        return []
+    ordered = [sorted(pair, key=_by_length) for pair in pairs]
+    found = process.cpdist(
+        [short for short, _ in ordered],
+        [long for _, long in ordered],
+        scorer=fuzz.ratio,
+        dtype="float64",
+        workers=-1,
+    )
+    return [score / 100 for score in found.tolist()]
+
+
+def _by_length(text: str) -> tuple[int, str]:
+    return len(text), text
+
+
+def text_similarity(a: str, b: str, rules: Rules, whole: float | None = None) -> Texts:
+    """Return how like two folded texts are; `whole` is their likeness where it is known."""
     if not a or not b:
         return Texts(0.0)
     if a == b:
         return Texts(1.0)
-    short, long = sorted((a, b), key=lambda text: (len(text), text))
-    whole = fuzz.ratio(short, long) / 100
+    short, long = sorted((a, b), key=_by_length)
+    if whole is None:
+        whole = fuzz.ratio(short, long) / 100
     if whole >= rules.duplicate or not _may_be_cut(short, long, rules):
         return Texts(_rounded(whole))
-    head = fuzz.ratio(short, long[: len(short)]) / 100
     # Only a clean cut counts: two ads that merely begin alike are two ads.
-    return Texts(_rounded(whole), _rounded(head) if head >= rules.prefix_match else 0.0)
+    least = rules.prefix_match * 100
+    head = fuzz.ratio(short, long[: len(short)], score_cutoff=least) / 100
+    return Texts(_rounded(whole), _rounded(head) if head else 0.0)
 
 
 def _rounded(share: float) -> float:
@@ -173,7 +201,7 @@ def contained(a: str, b: str, rules: Rules) -> float:
 
     Blocks may have moved; 0 where the shorter is too short a part to tell.
     """
-    short, long = sorted((a, b), key=lambda text: (len(text), text))
+    short, long = sorted((a, b), key=_by_length)
     if not _may_be_cut(short, long, rules):
         return 0.0
     parts = _runs(short)

@@ -10,6 +10,7 @@ Source: decisions.md 10, 11, 19.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from functools import cached_property
@@ -30,7 +31,12 @@ from nextstep.processors.shared.dedupe_buckets import (
     pairs_of,
 )
 from nextstep.processors.shared.dedupe_clusters import Edge, Order, Place, assign
-from nextstep.processors.shared.dedupe_compare import Comparison, Document, compare
+from nextstep.processors.shared.dedupe_compare import (
+    Comparison,
+    Document,
+    compare,
+    likenesses,
+)
 from nextstep.processors.shared.dedupe_fields import Fields
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.minhash import agreement, band_hashes
@@ -75,6 +81,10 @@ class Groups(msgspec.Struct, frozen=True):
     added: dict[Node, tuple[Order, Post]]
     removed: dict[Node, Group]
     moved: dict[Node, tuple[Group, Order]]
+
+
+#: What a band's bucket sees of a group: its order before and after the batch, and its node.
+_Change = tuple[Order | None, Order | None, Node]
 
 
 class Plan:
@@ -176,18 +186,20 @@ class Plan:
     # --- buckets --------------------------------------------------------------------------------
 
     @cached_property
-    def changed_bands(self) -> dict[int, list[tuple[Order | None, Order | None, Node]]]:
+    def changed_bands(self) -> dict[int, list[_Change]]:
         """Band -> (order before, order after, node) of each group that enters, leaves or moves."""
-        bands: dict[int, list[tuple[Order | None, Order | None, Node]]] = {}
+        bands: dict[int, list[_Change]] = defaultdict(list)
+
+        def add(changed: Sequence[int], change: _Change) -> None:
+            for band in changed:
+                bands[band].append(change)
+
         for key, (order, post) in self.groups.added.items():
-            for band in post.bands:
-                bands.setdefault(band, []).append((None, order, key))
+            add(post.bands, (None, order, key))
         for node, group in self.groups.removed.items():
-            for band in band_hashes(group.signature, self.rules.bands):
-                bands.setdefault(band, []).append((group.order, None, node))
+            add(band_hashes(group.signature, self.rules.bands), (group.order, None, node))
         for node, (group, order) in self.groups.moved.items():
-            for band in band_hashes(group.signature, self.rules.bands):
-                bands.setdefault(band, []).append((group.order, order, node))
+            add(band_hashes(group.signature, self.rules.bands), (group.order, order, node))
         return bands
 
     @cached_property
@@ -231,9 +243,10 @@ class Plan:
         gained: Meetings = {}
         lost: Meetings = {}
         for band, changes in self.changed_bands.items():
-            before = [order[1] for order in self._before(band)]
-            if len(changes) == 1 and not before:
+            members = self._before(band)
+            if not members and len(changes) == 1:
                 continue
+            before = [order[1] for order in members]
             if len(before) + len(changes) <= limit and all(was is None for was, _, _ in changes):
                 # By far the most: new groups in a small bucket meet all that is in it.
                 fresh = {node for _, _, node in changes}
@@ -395,11 +408,17 @@ class Plan:
             return Document(bodies[node], self.peers[node][2])
 
         documents = {node: document(node) for two in self.candidates for node in two}
+        alike = likenesses([(documents[a].body, documents[b].body) for a, b in self.candidates])
         return {
             (a, b): compare(
-                documents[a], documents[b], estimate, self.judged_pairs.get((a, b)), self.rules
+                documents[a],
+                documents[b],
+                estimate,
+                self.judged_pairs.get((a, b)),
+                self.rules,
+                whole,
             )
-            for (a, b), estimate in self.candidates.items()
+            for ((a, b), estimate), whole in zip(self.candidates.items(), alike, strict=True)
         }
 
     # --- clusters -------------------------------------------------------------------------------
@@ -475,11 +494,12 @@ def _links(relation: str, rule: str) -> bool:
 
 
 def _by_band(found: Iterable[tuple[Any, ...]]) -> dict[int, list[Order]]:
-    bands: dict[int, list[Order]] = {}
-    for band, first_seen_at, representative in found:
-        bands.setdefault(band, []).append((first_seen_at, representative))
-    for members in bands.values():
-        members.sort()
+    """Return the members of each band, in dedupe order, which is the order of the rows."""
+    bands: dict[int, list[Order]] = defaultdict(list)
+    for first_seen_at, representative, shared in found:
+        order = (first_seen_at, representative)
+        for band in shared:
+            bands[band].append(order)
     return bands
 
 

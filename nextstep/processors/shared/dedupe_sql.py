@@ -73,19 +73,26 @@ SELECT group_key, representative, first_seen_at, signature
  ORDER BY group_key
 """
 
-#: The first members of each bucket; one more than the limit tells that it is a large one.
+#: The first members of each bucket; one more than the limit tells that it is a large one. A row
+#: per member with all its bands, in dedupe order: near copies share most of their 32 bands, and a
+#: row per band was most of what travelled.
 BUCKETS = """
-SELECT w.band, m.first_seen_at, m.representative
+SELECT m.first_seen_at, m.representative, array_agg(w.band)
   FROM unnest($1::bigint[]) AS w (band)
  CROSS JOIN LATERAL (
    SELECT b.first_seen_at, b.representative FROM dedupe_bands AS b
     WHERE b.band = w.band
     ORDER BY b.first_seen_at, b.representative LIMIT $2) AS m
+ GROUP BY m.first_seen_at, m.representative
+ ORDER BY m.first_seen_at, m.representative
 """
 
 #: All members of the large buckets whose first members may change.
 CROWDS = """
-SELECT band, first_seen_at, representative FROM dedupe_bands WHERE band = ANY($1::bigint[])
+SELECT first_seen_at, representative, array_agg(band) FROM dedupe_bands
+ WHERE band = ANY($1::bigint[])
+ GROUP BY first_seen_at, representative
+ ORDER BY first_seen_at, representative
 """
 
 PAIRS = """
