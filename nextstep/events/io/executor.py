@@ -9,7 +9,6 @@ parent stay out of them.
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import os
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from typing import Any, Protocol
 import anyio.to_thread
 
 from nextstep.errors import WorkerDied
-from nextstep.events.io.workers import settle_in
+from nextstep.events.io.workers import settle_in, spare_collector
 from nextstep.events.stage import Found, Stage, Writes
 from nextstep.settings import Settings
 
@@ -188,9 +187,7 @@ def _run(function: Callable[..., Any], *args: Any) -> Any:
         # Here and not in the initializer, where an error would only say "broken pool".
         if _setup is not None and _settings is not None:
             _context = _setup(_settings)
-        # Taxonomies and models stay for good: the collector need not walk them again and again.
-        gc.collect()
-        gc.freeze()
+        spare_collector()
         _ready = True
     return function(_context, *args)
 

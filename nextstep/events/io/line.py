@@ -27,6 +27,7 @@ from nextstep.events.io.faults import LOST, Fault, classify
 from nextstep.events.io.runner import StageRunner
 from nextstep.events.io.space import LIVE, Space
 from nextstep.events.io.wake import Wake
+from nextstep.events.io.workers import spare_collector
 from nextstep.events.stage import Stage, stage_version
 from nextstep.settings import Settings
 
@@ -146,6 +147,7 @@ class Line:
             async with anyio.create_task_group() as group:
                 for stage in self._stages:
                     group.start_soon(warm, stage)
+        spare_collector()
 
     # --- one stage ------------------------------------------------------------------------------
 
