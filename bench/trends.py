@@ -130,7 +130,10 @@ async def recompute(url: str, settings: Settings, name: str) -> None:
 async def one_day(url: str, settings: Settings, posts: int) -> None:
     """Touch as many postings of the last month as a day brings, and drain trends."""
     connection = await pools.connect(url, None, settings)
-    end = await connection.fetchval("SELECT max(position) FROM job_dedupe_map")
+    log = await connection.fetchval("SELECT max(position) FROM job_events")
+    # Nothing is read beyond the log's head: the touched postings take its last positions, and
+    # trends goes back that far. What stands there already is read again and changes nothing.
+    end = log - posts
     await connection.execute(
         "WITH day AS (SELECT job_id, row_number() OVER (ORDER BY job_id) AS n FROM (SELECT m.job_id"
         " FROM job_dedupe_map m JOIN jobs_normalized j USING (job_id)"
@@ -142,11 +145,7 @@ async def one_day(url: str, settings: Settings, posts: int) -> None:
         posts,
         end,
     )
-    await connection.execute(
-        "UPDATE stage_offsets SET position = $1 WHERE stage IN ('clean', 'dedupe', 'extract')",
-        end + posts,
-    )
-    log = await connection.fetchval("SELECT max(position) FROM job_events")
+    await connection.execute("UPDATE stage_offsets SET position = $1 WHERE stage = 'trends'", end)
     wall, cpu = await drain_to(url, settings, log)
     say("one day's events", posts=posts, wall_s=wall, cpu_s=cpu)
     await connection.close()

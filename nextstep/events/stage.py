@@ -98,8 +98,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         row: the struct of one input row, fields in the order of `read`'s columns.
         read: SQL with $1 = offset (exclusive), $2 = upper bound (inclusive), $3 = limit;
             orders by position, job_id and ends on whole positions (WITH TIES).
-        setup: makes what `prepare` and `decide` get as `context` (taxonomies, a model), once per
-            process; None gives None.
+        setup: makes what `prepare` gets as `context` (taxonomies, a model), once per process; None
+            gives None.
         prepare: one value per row, in the same order; may raise for a bad row.
         lookups: reads between `prepare` and `decide`.
         decide: the writes of a batch.
@@ -113,10 +113,10 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: text that changes with taxonomies, models and libraries; part of the version.
         batch_size: rows read at once; 0 takes the setting.
         parallel: whether `prepare` may be cut over several processes.
-        decides: where `decide` runs. "here", in the parent's loop, with None for a context; in a
-            "thread" of the parent, also with None, so that heartbeats go on while it computes and
-            what its look-ups derived need not be derived again; in a "worker" with the context,
-            to which rows and look-ups have to travel.
+        decides: where `decide` runs: in the parent's loop ("here"), or in a "thread" of the
+            parent, so that heartbeats go on while it computes. Not in a worker: rows and look-ups
+            would have to travel there, and cost more than what is computed.
+        decide_setup: makes what `decide` gets as `context` in the parent; None gives None.
         keep_on_reset: a reset to 0 leaves the rows, because the stage knows by a content hash
             which of them still hold (vectors: minutes of work each thousand).
     """
@@ -138,7 +138,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = 0
     parallel: bool = True
     keep_on_reset: bool = False
-    decides: Literal["here", "thread", "worker"] = "here"
+    decides: Literal["here", "thread"] = "here"
+    decide_setup: Callable[[Settings], Any] | None = None
 
 
 def stage_version(stage: Stage, settings: Settings) -> str:

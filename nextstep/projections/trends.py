@@ -50,8 +50,8 @@ from nextstep.settings import Settings
 VERSION = 2
 
 #: Rows a batch: a row of a month is written once per batch that touches it, so few large batches
-#: catch up fastest. 10,000 rows with their skills are some 30 MB.
-_BATCH_ROWS = 10_000
+#: catch up fastest. 25,000 rows with their skills are some 75 MB.
+_BATCH_ROWS = 25_000
 
 #: Kinds of skills that every title asks for.
 _GENERIC_KINDS = ("soft", "language")
@@ -390,7 +390,6 @@ TRENDS = Stage(
     upstream="extract",
     row=TrendRow,
     read=_READ,
-    setup=_setup,
     fingerprint=_fingerprint,
     prepare=_prepare,
     lookups=(
@@ -412,6 +411,7 @@ TRENDS = Stage(
     },
     batch_size=_BATCH_ROWS,
     parallel=False,
-    # Large batches: summing takes tenths of a second, and the parent keeps the heartbeats.
-    decides="worker",
+    # Large batches: summing takes seconds, and the parent keeps the heartbeats.
+    decides="thread",
+    decide_setup=_setup,
 )

@@ -58,6 +58,7 @@ class Inline:
         self._settings = settings
         self._contexts: dict[str, Any] = {}
         self._lock = asyncio.Lock()
+        self._decider = _Decider(settings)
 
     async def _context(self, stage: Stage) -> Any:
         async with self._lock:
@@ -78,19 +79,31 @@ class Inline:
     async def decide(
         self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
     ) -> Writes:
-        if stage.decides != "worker":
-            return await _decide_here(stage, rows, prepared, found)
-        context = await self._context(stage)
-        return await anyio.to_thread.run_sync(stage.decide, context, rows, prepared, found)
+        return await self._decider.decide(stage, rows, prepared, found)
 
     async def close(self) -> None:
         self._contexts.clear()
 
 
-async def _decide_here(stage: Stage, rows: list[Any], prepared: list[Any], found: Found) -> Writes:
-    if stage.decides == "here":
-        return stage.decide(None, rows, prepared, found)
-    return await anyio.to_thread.run_sync(stage.decide, None, rows, prepared, found)
+class _Decider:
+    """Runs `decide` in this process, with a context that is made once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._contexts: dict[str, Any] = {}
+
+    async def decide(
+        self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
+    ) -> Writes:
+        if stage.decide_setup is not None and stage.name not in self._contexts:
+            # One batch of a stage is decided at a time: no other can be making it.
+            self._contexts[stage.name] = await anyio.to_thread.run_sync(
+                stage.decide_setup, self._settings
+            )
+        context = self._contexts.get(stage.name)
+        if stage.decides == "here":
+            return stage.decide(context, rows, prepared, found)
+        return await anyio.to_thread.run_sync(stage.decide, context, rows, prepared, found)
 
 
 class Processes:
@@ -98,6 +111,7 @@ class Processes:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._decider = _Decider(settings)
         self._pools: dict[str, ProcessPoolExecutor] = {}
 
     def _size(self, stage: Stage) -> int:
@@ -139,10 +153,7 @@ class Processes:
     async def decide(
         self, stage: Stage, rows: list[Any], prepared: list[Any], found: Found
     ) -> Writes:
-        if stage.decides != "worker":
-            return await _decide_here(stage, rows, prepared, found)
-        writes: Writes = await self._submit(stage, stage.decide, rows, prepared, found)
-        return writes
+        return await self._decider.decide(stage, rows, prepared, found)
 
     async def close(self) -> None:
         pools, self._pools = list(self._pools.values()), {}
