@@ -2,31 +2,29 @@
 Every number that decides a merge, in one place, with what was measured for it.
 
 Recall, over the pairs whose known towns, countries and stated levels agree, both sides in one
-cluster (`python bench/dedupe.py`, 9,217 rows: every seventh group of known repeats of the corpus of
-100,000, whole):
+cluster (`python bench/dedupe.py --rows 100000`, the whole corpus of 100,000, at version 3):
 
-    title_tag, mojibake                                     1.000   of 459
-    same                                                    0.997   of 1,246
-    rewrapped_html, text_only                               0.995   of 815
-    boilerplate                                             0.992   of 608
-    truncated (to 60-90 % of the length)                    0.983   of 174
-    natural                                                 0.970   of 1,177
-    location_line                                           0.957   of 187
+    rewrapped_html                                          0.995   of 2,805
+    title_tag                                               0.993   of 2,219
+    same                                                    0.992   of 8,425
+    text_only, mojibake                                     0.991   of 3,624
+    boilerplate                                             0.985   of 4,238
+    natural                                                 0.942   of 8,873
+    truncated (to 60-90 % of the length)                    0.940   of 1,125
+    location_line                                           0.926   of 1,334
 
-Taken at version 2. Since version 3 two states without a town speak against equal texts too, numbers
-such as "Jr63669" leave the title for the reference, and "Assistant Manager" states a level while
-"Staff Nurse" states none; the corpus was not measured again.
+Of the 513 natural pairs that were missed, some 190 state two regions and no town ("Ohio, United
+States" and "Iowa, United States") and some 175 have titles of two subjects over one text ("Spanish
+Market", "Arabic Market"); both are vetoes on purpose. Without the first natural would be at about
+0.966, and of the hand-labelled pairs four more would be merged wrongly (precision 0.852 instead of
+0.920). The others are mostly ads without a town that match copies in several towns and join only
+one of them. Of 6,787 pairs whose towns, countries or levels differ 78 are in one cluster, 55 of them
+where the text alone names the town.
 
-Of the 36 natural pairs that were missed, 22 had titles that say different things over one text
-("Statistician", "Data Scientist - Part Time"; read one by one), which is a veto on purpose; most
-others are ads without a town that match copies in several towns and join only one of them. Of 1,006
-pairs whose towns, countries or levels differ 3 are in one cluster.
-
-Precision and recall on 223 hand-labelled pairs, hard negatives first (`nextstep eval dedupe`), at
-version 2 as well: 0.885 and 0.780, of the held-out third 0.750 and 0.706. No pair that differs in
-town, level, subject, requisition, contract or employer was merged. Of the six wrong merges four
-differed in a state or province ("Rhode Island, United States" and "Missouri, United States" over
-one text; a variant since), two are other duties under one title. Missed are mostly monthly posts
+Precision and recall on 223 hand-labelled pairs, hard negatives first (`nextstep eval dedupe`): 0.920
+and 0.780, of the held-out third 0.800 and 0.706. No pair that differs in town, level, subject,
+requisition, contract or employer was merged. Of the four wrong merges two are other duties under
+one title, two name a town on one side and a region on the other. Missed are mostly monthly posts
 whose list of roles was renewed, and ads that were reworded to less than 0.88 of their text.
 Re-wordings of 0.80 to 0.88 under one title, employer and town were read too: of 26 about half are
 another vacancy, so that they stay apart, unless one text stands inside the other (`part`).
