@@ -18,13 +18,13 @@ States" and "Iowa, United States") and some 175 have titles of two subjects over
 Market", "Arabic Market"); both are vetoes on purpose. Without the first natural would be at about
 0.966, and of the hand-labelled pairs four more would be merged wrongly (precision 0.852 instead of
 0.920). The others are mostly ads without a town that match copies in several towns and join only
-one of them. Of 6,787 pairs whose towns, countries or levels differ 78 are in one cluster, 55 of them
-where the text alone names the town.
+one of them. Of 6,787 pairs whose towns, countries or levels differ 78 are in one cluster, 55 of
+them where the text alone names the town.
 
-Precision and recall on 223 hand-labelled pairs, hard negatives first (`nextstep eval dedupe`): 0.920
-and 0.780, of the held-out third 0.800 and 0.706. No pair that differs in town, level, subject,
-requisition, contract or employer was merged. Of the four wrong merges two are other duties under
-one title, two name a town on one side and a region on the other. Missed are mostly monthly posts
+Precision and recall on 223 hand-labelled pairs, hard negatives first (`nextstep eval dedupe`):
+0.920 and 0.780, of the held-out third 0.800 and 0.706. No pair that differs in town, level,
+subject, requisition, contract or employer was merged. Of the four wrong merges two are other duties
+under one title, two name a town on one side and a region on the other. Missed are mostly monthly posts
 whose list of roles was renewed, and ads that were reworded to less than 0.88 of their text.
 Re-wordings of 0.80 to 0.88 under one title, employer and town were read too: of 26 about half are
 another vacancy, so that they stay apart, unless one text stands inside the other (`part`).
