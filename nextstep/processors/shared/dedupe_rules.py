@@ -24,8 +24,8 @@ them where the text alone names the town.
 Precision and recall on 223 hand-labelled pairs, hard negatives first (`nextstep eval dedupe`):
 0.920 and 0.780, of the held-out third 0.800 and 0.706. No pair that differs in town, level,
 subject, requisition, contract or employer was merged. Of the four wrong merges two are other duties
-under one title, two name a town on one side and a region on the other. Missed are mostly monthly posts
-whose list of roles was renewed, and ads that were reworded to less than 0.88 of their text.
+under one title, two name a town on one side and a region on the other. Missed are mostly monthly
+posts whose list of roles was renewed, and ads that were reworded to less than 0.88 of their text.
 Re-wordings of 0.80 to 0.88 under one title, employer and town were read too: of 26 about half are
 another vacancy, so that they stay apart, unless one text stands inside the other (`part`).
 
