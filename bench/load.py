@@ -17,6 +17,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def serving(url: str, encoder: str) -> Iterator[tuple[str, psutil.Process]]:
         for line in process.stderr:
             found = re.search(r"listening on (http://\S+)", line)
             if found:
+                # A server that logs refusals into a pipe that nobody reads stands still.
+                threading.Thread(target=process.stderr.read, daemon=True).start()
                 yield found[1], psutil.Process(process.pid)
                 break
         else:
@@ -93,10 +96,12 @@ async def ask(address: str, clients: int, seconds: float, asked: Iterator[Any]) 
     }
 
 
-def cpu_s(process: psutil.Process) -> float:
-    """Return the CPU seconds of the server and its encoder."""
-    each = [process, *process.children(recursive=True)]
-    return sum(sum(one.cpu_times()[:2]) for one in each)
+def cpu_s(process: psutil.Process) -> tuple[float, float]:
+    """Return the CPU seconds of the server and those of its encoder."""
+    own, *others = (
+        sum(one.cpu_times()[:2]) for one in [process, *process.children(recursive=True)]
+    )
+    return own, sum(others)
 
 
 def main() -> None:
@@ -116,8 +121,11 @@ def main() -> None:
         for name, clients in (("one", 1), ("many", args.clients), ("too many", many)):
             before = cpu_s(process)
             figures = asyncio.run(ask(address, clients, args.seconds, asked))
-            spent = (cpu_s(process) - before) / max(1, figures["answered"])
-            say(f"load, {name}", **figures, server_cpu_ms=spent * 1000)
+            spent = [
+                1000 * (now - then) / max(1, figures["answered"])
+                for now, then in zip(cpu_s(process), before, strict=True)
+            ]
+            say(f"load, {name}", **figures, server_cpu_ms=spent[0], encoder_cpu_ms=spent[1])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ Recall of the nearest vectors against an exact scan, and what each way costs, by
 URL names a database that bench/market.py has filled; its docstring says what the vectors are. The
 queries are stored vectors of open jobs moved by noise of the same size, so none is its own answer.
 For k = 10 and 50, and filters of 100 %, 5 % and 0.5 %: how many of the true nearest the chosen way
-finds. After that every way is timed at several sizes of filter: the constants in strategy.py come
-from these lines (time is that of the process and its server together, one query at a time).
+finds, with the vectors in memory and without. After that every way of the database is timed at
+several sizes of filter: the constants in strategy.py come from these lines (time is that of the
+process and its server together, one query at a time).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from nextstep.match.filters import passing
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.horizon import read_horizon
 from nextstep.match.io.retrieve import VectorQuery, find_nearest
-from nextstep.match.io.service import snapshot, stages_below_match
+from nextstep.match.io.service import held_vectors, snapshot, stages_below_match
 from nextstep.match.profile import Filters
 from nextstep.processors.embed import recipe_name
 from nextstep.processors.io.model_files import short_name
@@ -59,7 +60,7 @@ async def queries(connection: Any, settings: Settings, count: int) -> list[Vecto
     return made
 
 
-async def recall(connection: Any, board: Board, asked: list[VectorQuery]) -> None:
+async def recall(connection: Any, board: Board, asked: list[VectorQuery], where: str) -> None:
     """Print recall per filter and k, the way taken and its milliseconds."""
     for name, filters in _FILTERS.items():
         mask = passing(board, filters)
@@ -68,16 +69,16 @@ async def recall(connection: Any, board: Board, asked: list[VectorQuery]) -> Non
         given, ways = [], set()
         for query in asked:
             async with snapshot(connection):
-                true = (await find_nearest(connection, query, board, mask, exact=True)).nearest
+                true = (await find_nearest(connection, query, board, mask, exact=True)).slots
                 began = time.perf_counter()
                 found = await find_nearest(connection, query, board, mask)
                 spent.append((time.perf_counter() - began) * 1000)
             ways.add(found.strategy.method)
-            given.append(len(found.nearest))
+            given.append(len(found.slots))
             for k, each in shares.items():
-                each.append(len(set(true[:k]) & set(found.nearest[:k])) / k)
+                each.append(len(set(true[:k]) & set(found.slots[:k])) / k)
         say(
-            f"recall, filter {name}",
+            f"recall {where}, filter {name}",
             passing=int(mask.sum()),
             ways=sorted(ways),
             fewest_given=min(given),
@@ -110,14 +111,16 @@ async def measure(url: str, count: int) -> None:
     settings = Settings(database_url=url)
     connection = await pools.connect(url, "api", settings)
     try:
-        live = LiveBoard(frozenset())
+        live = LiveBoard(frozenset(), held_vectors(settings))
         async with snapshot(connection):
             began = time.perf_counter()
             horizon = await read_horizon(connection, stages_below_match(settings))
             board = await live.at(connection, horizon)
             say("board", open=len(board), load_s=time.perf_counter() - began)
         asked = await queries(connection, settings, count)
-        await recall(connection, board, asked)
+        await recall(connection, board, asked, "in memory")
+        board.vectors = None
+        await recall(connection, board, asked, "by the database")
         await crossover(connection, board, asked)
     finally:
         await connection.close()

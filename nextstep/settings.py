@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vector_index_min_rows: int = 2000
     #: Of a page of results, one employer may take so much while others are there; 1: no limit.
     match_employer_share: float = 0.25
+    #: Vectors of open jobs that the server keeps in memory, at most: 512 MB are 460,000 of 384
+    #: numbers. Above that, and with 0, the database compares them.
+    match_vectors_mb: int = 512
     #: Requests that are worked on at once, and those that may wait; more are told to come again.
     http_concurrency: int = 4
     http_waiting: int = 32

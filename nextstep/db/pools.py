@@ -181,6 +181,13 @@ class _BehindPooler(Connection):
             return await call(*args, **how)
 
 
+class _Reader(Connection):
+    """A connection that takes back nothing: a reader sets what it sets for its transaction."""
+
+    def get_reset_query(self) -> str:
+        return ""  # with it every request would cost one more round trip
+
+
 @cache
 def _connection_class(local_settings: str) -> type[_BehindPooler]:
     return type("BehindPooler", (_BehindPooler,), {"local_settings": local_settings})
@@ -208,7 +215,8 @@ def _arguments(role: Role | None, settings: Settings, limits: Mapping[str, str])
             ),
         }
     server = {"application_name": f"nextstep {role or ''}".strip(), **values}
-    return {"timeout": CONNECT_TIMEOUT_S, "server_settings": server}
+    how: dict[str, Any] = {"connection_class": _Reader} if role == "api" else {}
+    return {"timeout": CONNECT_TIMEOUT_S, "server_settings": server, **how}
 
 
 async def _set_codecs(connection: AnyConnection) -> None:

@@ -31,6 +31,7 @@ from nextstep.match.io.search import search
 from nextstep.match.io.service import (
     JobUnknown,
     find_similar,
+    held_vectors,
     match,
     snapshot,
     stages_below_match,
@@ -75,7 +76,7 @@ class Services:
     _versioned: tuple[float, tuple[Stage, ...]] | None = None
 
     def __post_init__(self) -> None:
-        self.board = LiveBoard(self.lexicon.soft)
+        self.board = LiveBoard(self.lexicon.soft, held_vectors(self.settings))
         self.gate = Gate(self.settings.http_concurrency, self.settings.http_waiting)
 
     async def warm(self, connection: AnyConnection) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from nextstep.match.explain import MatchedSkill, field_evidence, match_skills
+from nextstep.match.explain import MatchedSkill, field_evidence, match_skills, read_evidence
 from nextstep.match.ranking import UNIT, Candidate, Ranked, Wanted
 
 _FACETS = ("country", "work_mode", "seniority", "employment_type", "source")
@@ -129,11 +130,11 @@ def result(
     Return one result with its parts and its explanation.
 
     Args:
-        shown: title, company, location_raw, url, duplicates and evidence as stored.
+        shown: title, company, location_raw, url, duplicates, and evidence as JSON.
         literal: skills that no taxonomy holds, where they stand in the post.
     """
     candidate = ranked.candidate
-    evidence = shown["evidence"] or {}
+    evidence = read_evidence(shown["evidence"])
     skills = match_skills(wanted.skills, candidate.skills, evidence, literal, full=full)
     return Result(
         job_id=candidate.job_id,
@@ -178,8 +179,9 @@ def count_facets(candidates: Sequence[Candidate]) -> dict[str, dict[str, int]]:
     """Return value -> candidates per facet, most first; what a job does not say is not counted."""
     facets = {}
     for name in _FACETS:
-        # An employment type may be several: "full_time,permanent".
-        values = (str(getattr(c, name)).split(",") for c in candidates)
-        counts = Counter(value for several in values for value in several if value)
+        counts: Counter[str] = Counter()
+        for value, count in Counter(map(attrgetter(name), candidates)).items():
+            # An employment type may be several: "full_time,permanent".
+            counts.update(dict.fromkeys(filter(None, value.split(",")), count))
         facets[name] = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return facets

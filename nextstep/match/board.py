@@ -3,8 +3,8 @@ The open clusters in memory, by columns: what filters ask and what ranks without
 
 Counting the skills in common with 100,000 jobs, or how many of them a filter lets pass, costs
 PostgreSQL tens of milliseconds and many joins; over these columns it costs one or two, and is
-exact. The tables stay the truth: io/board.py fills a board from them and keeps up with the line;
-vectors, texts and evidence are never here.
+exact. The tables stay the truth: io/board.py fills a board from them and keeps up with the line.
+Vectors are beside it where there is room (vectors.py); texts and evidence are never here.
 
 Source: design.md 6, X-12, decisions.md 24.
 """
@@ -22,6 +22,7 @@ from rapidfuzz import fuzz, process
 
 from nextstep.match.postings import Postings, grown
 from nextstep.match.ranking import LADDER, Candidate, yearly
+from nextstep.match.vectors import Vectors
 from nextstep.processors.shared.folding import fold
 
 Mask = npt.NDArray[np.bool_]
@@ -46,10 +47,12 @@ class Board:
 
     Args:
         soft: skills that nearly every post names; they count only where a profile states them.
+        vectors: of the slots, where they are to be had; filled by whoever fills the board.
     """
 
-    def __init__(self, soft: frozenset[str] = frozenset()) -> None:
+    def __init__(self, soft: frozenset[str] = frozenset(), vectors: Vectors | None = None) -> None:
         self.soft = soft
+        self.vectors = vectors
         self._entries: list[Candidate | None] = []
         self._slots: dict[UUID, int] = {}
         self._shown: dict[UUID, UUID] = {}
@@ -150,6 +153,10 @@ class Board:
         assert entry is not None, "a dead slot was asked for"
         return entry
 
+    def is_alive(self, slot: int) -> bool:
+        """Whether a slot still holds its cluster."""
+        return self._entries[slot] is not None
+
     def slot(self, canonical: UUID) -> int | None:
         """Return the slot of a cluster, None where it is not open."""
         return self._slots.get(canonical)
@@ -157,6 +164,12 @@ class Board:
     def shown_by(self, job_ids: Iterable[UUID]) -> set[UUID]:
         """Return the clusters that show one of these postings."""
         return {self._shown[job_id] for job_id in job_ids if job_id in self._shown}
+
+    def renew(self, canonical: UUID) -> None:
+        """Give a cluster a new slot, for whatever is held by slot and has changed."""
+        slot = self._slots.get(canonical)
+        if slot is not None:
+            self.put(self.entry(slot))
 
     def ids(self, mask: Mask) -> list[UUID]:
         """Return the canonical ids of the slots of a mask that are still alive, in slot order."""
@@ -166,6 +179,11 @@ class Board:
     def count_skills(self, names: Iterable[str]) -> Values:
         """Return per slot how many of these skills the job names."""
         return self.skills.weigh(dict.fromkeys(names, 1.0), self.size)
+
+    @property
+    def titles(self) -> int:
+        """Titles known, the empty one included: the length of what `title_likeness` returns."""
+        return len(self._titles)
 
     def title_likeness(self, wanted: str) -> Values:
         """

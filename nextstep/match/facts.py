@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
+import numpy.typing as npt
 
 from nextstep.match.board import ID_BITS, UNDATED, Board, Mask, Slots, Values
 from nextstep.match.ranking import (
@@ -32,71 +33,110 @@ FACTS = ("skills", "title", "location", "seniority", "salary", "recency")
 _OLDEST_DAYS = 20 * HALF_LIFE_DAYS
 
 
-def best_by_facts(
-    board: Board,
-    wanted: Wanted,
-    shares: Mapping[str, int],
-    as_of: date | None,
-    *,
-    mask: Mask,
-    most: int,
-) -> list[int]:
+class Facts:
     """
-    Return the slots with the highest sum of parts without similarity, best first.
-
-    Only jobs that share a skill or have a title like a wanted one: a place or a date alone says
-    nothing about the work. Ties go to the lower id.
+    What a profile and every job of a board have in common.
 
     Args:
-        shares: weights in units, of `unit_weights`.
-        mask: slots that may be returned.
-        most: how many at most.
+        wanted: the profile.
+        as_of: the day against which posts are old.
     """
-    skills, title = skill_overlaps(board, wanted), title_matches(board, wanted)
-    slots: Slots = np.flatnonzero(mask & ((skills > 0) | (title > 0)))
-    if not len(slots):
-        return []
-    features = {
-        "skills": skills[slots],
-        "title": title[slots],
-        "location": locations(board, wanted, slots),
-        "seniority": seniorities(board, wanted, slots),
-        "salary": salaries(board, wanted, slots),
-        "recency": recencies(board, as_of, slots),
-    }
-    score = np.zeros(len(slots), dtype=np.int64)
-    for part, values in features.items():
-        score += np.floor(shares[part] * np.round(values, 6) + 0.5).astype(np.int64)
-    keys = (score << ID_BITS) + board.column("order")[slots]
-    if len(slots) > most:
-        chosen = np.argpartition(keys, len(keys) - most)[len(keys) - most :]
-        slots, keys = slots[chosen], keys[chosen]
-    found: list[int] = slots[np.argsort(-keys)].tolist()
-    return found
+
+    def __init__(self, board: Board, wanted: Wanted, as_of: date | None) -> None:
+        self.board, self._wanted, self._as_of = board, wanted, as_of
+        mine = set(wanted.skills)
+        self._common = board.count_skills(mine)
+        self._stated_soft = mine & board.soft
+        self._title = title_matches(board, wanted)
+        stated = {
+            "location": wanted.city or wanted.country or wanted.work_mode,
+            "seniority": wanted.seniority,
+            "salary": wanted.salary,
+        }
+        #: Parts that can be more than 0: the others need not be added up for the whole market.
+        self._counting = [part for part in FACTS if stated.get(part, True)]
+
+    def best(self, shares: Mapping[str, int], *, mask: Mask, most: int) -> list[int]:
+        """
+        Return the slots with the highest sum of parts without similarity, best first.
+
+        Only jobs that share a skill or have a title like a wanted one: a place or a date alone
+        says nothing about the work. Ties go to the lower id.
+
+        Args:
+            shares: weights in units, of `unit_weights`.
+            mask: slots that may be returned.
+            most: how many at most.
+        """
+        size = len(mask)
+        slots: Slots = np.flatnonzero(mask & ((self._common[:size] > 0) | (self._title[:size] > 0)))
+        if not len(slots):
+            return []
+        score = np.zeros(len(slots), dtype=np.int64)
+        for part in self._counting:
+            score += parts_of(self._feature(part, slots, None), shares[part])
+        keys = (score << ID_BITS) + self.board.column("order")[slots]
+        if len(slots) > most:
+            chosen = np.argpartition(keys, len(keys) - most)[len(keys) - most :]
+            slots, keys = slots[chosen], keys[chosen]
+        found: list[int] = slots[np.argsort(-keys)].tolist()
+        return found
+
+    def features(self, slots: Slots, literal: Values | None = None) -> dict[str, Values]:
+        """
+        Return the features of slots by part, each rounded to 1e-6.
+
+        Args:
+            literal: per slot, how many wanted skills stand in its text that no taxonomy holds.
+        """
+        return {part: self._feature(part, slots, literal) for part in FACTS}
+
+    def _feature(self, part: str, slots: Slots, literal: Values | None) -> Values:
+        board, wanted = self.board, self._wanted
+        match part:
+            case "skills":
+                values = self._skills(slots, literal)
+            case "title":
+                values = self._title[slots]
+            case "location":
+                values = locations(board, wanted, slots)
+            case "seniority":
+                values = seniorities(board, wanted, slots)
+            case "salary":
+                values = salaries(board, wanted, slots)
+            case _:
+                values = recencies(board, self._as_of, slots)
+        return np.round(values, 6)
+
+    def _skills(self, slots: Slots, literal: Values | None) -> Values:
+        common = self._common[slots]
+        named = self.board.column("hard_skills")[slots]
+        if self._stated_soft:
+            named = named + self.board.count_skills(self._stated_soft)[slots]
+        if literal is not None:
+            common, named = common + literal, named + literal
+        mine = max(len(set(self._wanted.skills)), LEAST_PROFILE_SKILLS)
+        overlaps: Values = common / np.minimum(mine, np.maximum(named, LEAST_JOB_SKILLS))
+        return overlaps
 
 
-def skill_overlaps(board: Board, wanted: Wanted) -> Values:
-    """Return the feature "skills" of every slot."""
-    mine = set(wanted.skills)
-    common = board.count_skills(mine)
-    stated_soft = mine & board.soft
-    named = board.column("hard_skills")
-    if stated_soft:
-        named = named + board.count_skills(stated_soft)
-    shorter = np.minimum(max(len(mine), LEAST_PROFILE_SKILLS), np.maximum(named, LEAST_JOB_SKILLS))
-    overlaps: Values = common / shorter
-    return overlaps
+def parts_of(values: Values, share: int) -> npt.NDArray[np.int64]:
+    """Return features as parts of a score, in units: rounded half up, as `rank` rounds them."""
+    parts: npt.NDArray[np.int64] = np.floor(share * values + 0.5).astype(np.int64)
+    return parts
 
 
 def title_matches(board: Board, wanted: Wanted) -> Values:
     """Return the feature "title" of every slot."""
-    best = np.zeros(board.size)
     titles, clusters = board.column("title_norm"), board.column("title_cluster")
+    # Per title first: the titles of the market are few against its jobs.
+    alike = np.zeros(board.titles)
+    for title, _ in wanted.titles:
+        if title:
+            alike = np.maximum(alike, board.title_likeness(title))
+    best: Values = alike[titles]
     for title, cluster in wanted.titles:
-        if not title:
-            continue
-        best = np.maximum(best, board.title_likeness(title)[titles])
-        code = board.code("title_cluster", cluster.casefold()) if cluster else -1
+        code = board.code("title_cluster", cluster.casefold()) if title and cluster else -1
         if code > 0:
             # The cluster of a job without a title is of no use either.
             best[(clusters == code) & (best < 0.8) & (titles > 0)] = 0.8

@@ -31,11 +31,10 @@ def passing(board: Board, filters: Filters, excluded: Iterable[UUID] = ()) -> Ma
     for name in ("country", "city", "work_mode", "source"):
         values: list[str] | None = getattr(filters, name)
         if values:
-            codes = [board.code(name, value.strip().casefold()) for value in values]
-            mask &= np.isin(board.column(name), [code for code in codes if code > 0])
+            codes = {board.code(name, value.strip().casefold()) for value in values}
+            mask &= _is_one_of(board, name, codes - {-1, 0})
     if filters.seniority:
-        levels = [level_number(name) for name in filters.seniority]
-        mask &= np.isin(board.column("level"), levels)
+        mask &= _is_one_of(board, "level", {level_number(name) for name in filters.seniority})
     if filters.employment_type:
         kinds = (board.code("employment_type", name) for name in filters.employment_type)
         wanted = sum({1 << min(code, 62) for code in kinds if code > 0})
@@ -61,6 +60,15 @@ def is_open(filters: Filters) -> bool:
     """Whether the filters let every open cluster pass."""
     read: Callable[[str], object] = lambda name: getattr(filters, name)  # noqa: E731
     return not any(read(name) for name in Filters.__struct_fields__)
+
+
+def _is_one_of(board: Board, name: str, codes: Iterable[int]) -> Mask:
+    # One comparison per value: they are few, and `isin` sorts for them.
+    column = board.column(name)
+    found: Mask = np.zeros(board.size, dtype=np.bool_)
+    for code in codes:
+        found |= column == code
+    return found
 
 
 def _pays(board: Board, floor: SalaryFloor) -> Mask:

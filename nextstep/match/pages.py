@@ -15,48 +15,47 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from nextstep.match.ranking import Ranked
-
 #: One employer may always have so many results on a page, however short it is.
 _LEAST = 3
 
 
 def page_of(
-    ranked: Sequence[Ranked], offset: int, limit: int, size: int, share: float
-) -> list[Ranked]:
+    employers: Sequence[str], offset: int, limit: int, size: int, share: float
+) -> list[int]:
     """
-    Return the results from `offset` on, `limit` at most, best first.
+    Return the indexes of the results from `offset` on, `limit` at most, best first.
 
     Args:
-        ranked: best first.
+        employers: of the results, best first; '' where it is not known.
         size: results of the first page; it decides the sequence, whatever the later limits are.
         share: of a page that one employer may take; 1 switches this off.
     """
-    order = sequence(ranked, size, share)[offset : offset + limit]
-    return [ranked[index] for index in sorted(order)]
+    return sorted(sequence(employers, size, share, offset + limit)[offset : offset + limit])
 
 
-def sequence(ranked: Sequence[Ranked], size: int, share: float) -> list[int]:
-    """Return the indexes of all results in the order in which pages of `size` show them."""
+def sequence(
+    employers: Sequence[str], size: int, share: float, upto: int | None = None
+) -> list[int]:
+    """Return the indexes of the first `upto` results as pages of `size` show them; None: all."""
     most = max(_LEAST, math.ceil(size * share))
-    left = list(range(len(ranked)))
+    left = list(range(len(employers)))
     if share >= 1:
         return left
     shown: list[int] = []
-    while left:
-        chosen = _choose(ranked, left, size, most)
+    while left and (upto is None or len(shown) < upto):
+        chosen = _choose(employers, left, size, most)
         shown += chosen
         taken = set(chosen)
         left = [index for index in left if index not in taken]
     return shown
 
 
-def _choose(ranked: Sequence[Ranked], left: Sequence[int], size: int, most: int) -> list[int]:
+def _choose(employers: Sequence[str], left: Sequence[int], size: int, most: int) -> list[int]:
     counts: Counter[str] = Counter()
     chosen: list[int] = []
     passed_over: list[int] = []
     for index in left:
-        employer = ranked[index].candidate.employer
+        employer = employers[index]
         if employer and counts[employer] >= most:
             passed_over.append(index)
             continue

@@ -54,11 +54,12 @@ class Postings:
 
     def weigh(self, weights: Mapping[str, float], size: int) -> npt.NDArray[np.float64]:
         """Return per slot the sum of the weights of those words that it has."""
-        total = np.zeros(size)
-        for word, weight in weights.items():
-            # A slot has a word once, so that nothing is added twice.
-            total[self.slots(word)] += weight
-        return total
+        found = [self.slots(word) for word in weights]
+        if not found:
+            return np.zeros(size)
+        shares = np.repeat(list(weights.values()), [len(slots) for slots in found])
+        sums = np.bincount(np.concatenate(found), weights=shares, minlength=size)
+        return sums.astype(np.float64, copy=False)
 
     def _sort(self) -> None:
         if self._used - self._sorted <= _START + _TAIL_SHARE * self._sorted:

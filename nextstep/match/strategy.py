@@ -1,11 +1,12 @@
 """
-How the nearest vectors are found: walk the index, compare a subset, or compare all.
+How the nearest vectors are found: in memory, by a walk of the index, or by comparing a subset.
 
 An index hands out neighbours of all jobs, and a filter throws most of them away: at 5 % an answer
 of 10 had 5 rows. The size of the filter is known exactly (board.py), so that the cheaper way is
-chosen before anything is read, and whichever is chosen returns all it was asked for.
+chosen before anything is read, and whichever is chosen returns all it was asked for. Vectors held
+in memory (vectors.py) are compared there while that is cheaper than a walk of the index.
 
-Source: X-12, measured.md 5; the costs are estimates, bench/recall.py measures the crossover.
+Source: X-12, measured.md 5; the costs are those of bench/recall.py at 100,000 jobs.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Literal
 import msgspec
 
 #: Milliseconds to compare one job of a subset: found by its key, its vector read.
-SUBSET_MS = 0.004
+SUBSET_MS = 0.003
 #: Milliseconds per neighbour that the index hands out.
-WALK_MS = 0.04
+WALK_MS = 0.02
 #: Milliseconds per job of a scan over all vectors.
 SCAN_MS = 0.0009
+#: Milliseconds per vector held in memory: in a look at all of them, and where rows are gathered.
+MEMORY_MS, GATHERED_MS = 0.00003, 0.00009
 #: Neighbours are asked for with this reserve, so that a filter that leans against the profile
 #: rarely costs a second walk.
 _RESERVE = 1.3
@@ -29,7 +32,7 @@ MOST_EF = 1000
 #: Tuples after which an iterative scan ends by itself (hnsw.max_scan_tuples).
 MOST_WALKED = 20_000
 
-Method = Literal["index", "subset", "all"]
+Method = Literal["memory", "index", "subset", "all"]
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -83,6 +86,21 @@ def choose(total: int, passing: int, index: Index, *, nearest: int, exact: bool)
     why = f"{share}: each is compared" + (f" ({why})" if why else "")
     # All vectors are in the scan, those of clusters that do not pass as well.
     return Strategy(method, wanted if method == "subset" else limit, wanted, why)
+
+
+def in_memory(total: int, passing: int, *, nearest: int) -> Strategy | None:
+    """
+    Return the way through memory, None where a walk of an index would be cheaper.
+
+    Args:
+        total: vectors held.
+        passing: clusters that pass the filters.
+    """
+    cost = min(total * MEMORY_MS, passing * GATHERED_MS)
+    if cost > nearest * WALK_MS:
+        return None
+    wanted = min(nearest, passing)
+    return Strategy("memory", wanted, wanted, f"{passing} of {total} pass: compared in memory")
 
 
 def widened(strategy: Strategy, total: int, index: Index) -> Strategy:

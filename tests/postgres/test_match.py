@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from nextstep.db.vector_plan import plan
@@ -15,7 +16,7 @@ from nextstep.match.cursor import StaleCursor
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.fitting import require_fitting
 from nextstep.match.io.search import search
-from nextstep.match.io.service import JobUnknown, NoVector, find_similar, match
+from nextstep.match.io.service import JobUnknown, NoVector, find_similar, held_vectors, match
 from nextstep.match.profile import ProfileRefused, convert_profile
 from nextstep.match.reading import Lexicon, make_lexicon, read_profile
 from nextstep.match.search import read_search
@@ -340,6 +341,100 @@ async def test_a_board_follows_the_line(
     await connection.execute("DELETE FROM job_clusters WHERE canonical_job_id = $1", job_id("a"))
     await connection.execute("UPDATE stage_offsets SET epoch = epoch + 1")  # as a swap does
     assert await found() == {job.name for job in jobs[2:]}
+
+
+@pytest.mark.req("X-12")
+async def test_vectors_in_memory_are_those_of_the_database(
+    connection: Any, settings: Settings, lexicon: Lexicon
+) -> None:
+    jobs = varied(700)
+    await fill(connection, jobs[:600])
+    reading = read_profile(
+        convert_profile({"text": "python kafka spark", "filters": {"country": ["DE"]}}), lexicon
+    )
+
+    async def both(board: LiveBoard) -> tuple[Answer, Answer]:
+        given = [
+            await match(
+                connection, reading, bag(reading.query_text), lexicon=lexicon, settings=settings,
+                board=one,
+            )
+            for one in (board, LiveBoard(lexicon.soft))
+        ]  # fmt: skip
+        return given[0][0], given[1][0]
+
+    async def same(board: LiveBoard) -> Answer:
+        held, read = await both(board)
+        assert (held.retrieval.method, held.retrieval.passing) == ("memory", read.retrieval.passing)
+        assert held.retrieval.index == "none" and "in memory" in held.retrieval.why
+        for mine, theirs in zip(held.results, read.results, strict=True):
+            assert mine.features["similarity"] == pytest.approx(
+                theirs.features["similarity"], abs=2e-4
+            )
+        return held
+
+    live = LiveBoard(lexicon.soft, held_vectors(settings))
+    first = await same(live)
+    # Later posts, a text that changed, and a vector that went away.
+    head = await fill(connection, jobs[600:])
+    await connection.execute(
+        "UPDATE job_dedupe_map SET position = $1 WHERE job_id = ANY($2)",
+        head, [job.id for job in jobs[600:]],
+    )  # fmt: skip
+    assert (await same(live)).retrieval.open == 700
+    best, other = (result.job_id for result in first.results[:2])
+    await connection.execute(
+        "UPDATE job_embeddings SET text_hash = 'other', embedding = $2 WHERE job_id = $1",
+        best, -bag(reading.query_text),
+    )  # fmt: skip
+    await connection.execute("DELETE FROM job_embeddings WHERE job_id = $1", other)
+    await connection.execute(
+        "UPDATE job_dedupe_map SET position = $2 WHERE job_id = ANY($1)", [best, other], head + 1
+    )
+    # The encoder's stage has passed them last, as it does: the other stages had been there.
+    await connection.execute(
+        "UPDATE stage_offsets SET position = $1 WHERE stage NOT LIKE 'embed:%'", head + 1
+    )
+    await both(live)
+    await connection.execute("UPDATE stage_offsets SET position = $1", head + 1)
+    after = await same(live)
+    assert not {best, other} & {result.job_id for result in after.results[:5]}
+
+
+@pytest.mark.req("X-12")
+async def test_vectors_without_room_stay_in_the_database(
+    connection: Any, settings: Settings, lexicon: Lexicon
+) -> None:
+    await fill(connection, varied(30))
+    reading = read_profile(convert_profile(PROFILE), lexicon)
+    none = msgspec.structs.replace(settings, match_vectors_mb=0)
+    live = LiveBoard(lexicon.soft, held_vectors(none))
+    for _ in range(2):
+        answer, _ = await match(
+            connection, reading, bag(reading.query_text), lexicon=lexicon, settings=none, board=live
+        )
+        assert answer.retrieval.method == "all" and len(answer.results) == 20
+        await connection.execute("UPDATE stage_offsets SET position = position + 1")
+
+
+async def test_vectors_that_come_after_the_start_are_held_too(
+    connection: Any, settings: Settings, lexicon: Lexicon
+) -> None:
+    live = LiveBoard(lexicon.soft, held_vectors(settings))
+    reading = read_profile(convert_profile(PROFILE), lexicon)
+    head = await fill(connection, varied(30))
+    await connection.execute("CREATE TEMP TABLE later AS TABLE job_embeddings")
+    await connection.execute("DELETE FROM job_embeddings")
+    methods = []
+    for _ in range(2):
+        answer, _ = await match(
+            connection, reading, bag(reading.query_text), lexicon=lexicon, settings=settings,
+            board=live,
+        )  # fmt: skip
+        methods.append(answer.retrieval.method)
+        await connection.execute("INSERT INTO job_embeddings TABLE later ON CONFLICT DO NOTHING")
+        await connection.execute("UPDATE stage_offsets SET position = $1", head + 1)
+    assert methods == ["subset", "memory"]
 
 
 async def move(connection: Any, statement: str, name: str) -> None:

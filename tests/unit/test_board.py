@@ -14,11 +14,20 @@ from hypothesis import strategies as st
 
 from nextstep.match import facts
 from nextstep.match.board import Board, split_words
-from nextstep.match.facts import best_by_facts
+from nextstep.match.facts import Facts
 from nextstep.match.filters import is_open, passing
+from nextstep.match.ordering import order
 from nextstep.match.postings import Postings
 from nextstep.match.profile import Filters, SalaryFloor
-from nextstep.match.ranking import LADDER, Candidate, Wanted, features_of, unit_weights, yearly
+from nextstep.match.ranking import (
+    LADDER,
+    Candidate,
+    Wanted,
+    features_of,
+    rank,
+    unit_weights,
+    yearly,
+)
 from nextstep.settings import Weights
 
 AS_OF = date(2026, 1, 31)
@@ -95,19 +104,49 @@ def test_the_features_of_the_board_are_those_of_the_ranking(
 ) -> None:
     board = board_of(market)
     slots = np.arange(board.size)
-    columns = {
-        "skills": facts.skill_overlaps(board, wanted),
-        "title": facts.title_matches(board, wanted),
-        "location": facts.locations(board, wanted, slots),
-        "seniority": facts.seniorities(board, wanted, slots),
-        "salary": facts.salaries(board, wanted, slots),
-        "recency": facts.recencies(board, as_of, slots),
-    }
+    columns = Facts(board, wanted, as_of).features(slots)
     assert set(columns) == set(facts.FACTS)
     for slot, entry in enumerate(market):
         expected = features_of(wanted, compared(entry, wanted), as_of)
         for part, values in columns.items():
             assert values[slot] == pytest.approx(expected[part], abs=2e-6), part
+
+
+@pytest.mark.req("N-51")
+@given(markets, wishes, st.lists(st.floats(-1, 1), min_size=12, max_size=12))
+def test_the_order_of_the_columns_is_that_of_the_ranking(
+    market: list[Candidate], wanted: Wanted, cosines: list[float]
+) -> None:
+    board = board_of(market)
+    near = {slot: cosines[slot] for slot in range(len(market)) if cosines[slot] > -0.5}
+    ordering = order(
+        Facts(board, wanted, AS_OF), dict(enumerate(market)), near, unit_weights(Weights())
+    )
+    sides = [
+        msgspec.structs.replace(compared(entry, wanted), similarity=near.get(slot))
+        for slot, entry in enumerate(market)
+    ]
+    ranked = rank(wanted, sides, Weights(), AS_OF)
+    # Rounding to 1e-6 by columns may move a part by a unit: no more.
+    scores = {one.candidate.job_id: one.score for one in ranked}
+    found = [ordering.at(index) for index in range(len(ordering))]
+    assert len(found) == len(market)
+    for one in found:
+        assert one.score == sum(one.parts.values())
+        assert abs(one.score - scores[one.candidate.job_id]) <= 1
+    by_score = [(-one.score, one.candidate.job_id.bytes) for one in found]
+    assert by_score == sorted(by_score)
+
+
+def test_what_only_a_text_names_counts_as_a_skill() -> None:
+    one = Candidate(canonical_job_id=UUID(int=1), job_id=UUID(int=2), skills=("SQL",))
+    wanted = Wanted(skills=("SQL", "Zylgrav", "Kafka"))
+    common = Facts(board_of([one]), wanted, AS_OF)
+    slots = np.array([0])
+    said = msgspec.structs.replace(one, skills=("SQL", "Zylgrav"))
+    assert common.features(slots)["skills"][0] == features_of(wanted, one, AS_OF)["skills"]
+    counted = common.features(slots, np.ones(1))["skills"][0]
+    assert counted == features_of(wanted, said, AS_OF)["skills"] > 0.6
 
 
 @pytest.mark.req("X-12")
@@ -169,8 +208,8 @@ def test_the_choice_does_not_depend_on_the_order_or_the_history_of_the_rows(
     chosen = [
         [
             board.entry(slot).job_id
-            for slot in best_by_facts(
-                board, wanted, shares, AS_OF, mask=passing(board, Filters()), most=most
+            for slot in Facts(board, wanted, AS_OF).best(
+                shares, mask=passing(board, Filters()), most=most
             )
         ]
         for board in (first, second)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from nextstep.match.answer import count_facets
-from nextstep.match.explain import field_evidence, find_literally, match_skills
+from nextstep.match.explain import (
+    Evidence,
+    field_evidence,
+    find_literally,
+    match_skills,
+    read_evidence,
+)
 from nextstep.match.ranking import Candidate
 
 TEXT = "We need Python 3 and SQL; C++ and Zemax help."
-EVIDENCE = {
+STORED = {
     "skills": [
         {"name": "SQL", "start": 21, "end": 24, "snippet": "SQL", "spans": [{"start": 21}]},
         {"name": "Teamwork", "start": 0, "end": 2, "snippet": "We", "preferred": True},
@@ -20,6 +27,7 @@ EVIDENCE = {
     "salary": [{"field": "salary", "start": 0, "end": 3, "snippet": "60k"}],
     "location": [],
 }
+EVIDENCE = read_evidence(msgspec.json.encode(STORED).decode())
 
 
 @pytest.mark.req("N-51")
@@ -41,7 +49,12 @@ def test_what_is_welcome_only_stands_last_among_the_missing() -> None:
 def test_a_full_explanation_gives_every_place() -> None:
     found = match_skills(["SQL"], ["SQL"], EVIDENCE, {}, full=True)
     assert found.matched[0].spans == [{"start": 21}]
-    assert field_evidence(EVIDENCE) == {"salary": EVIDENCE["salary"]}
+    assert field_evidence(EVIDENCE) == {"salary": STORED["salary"]}
+
+
+def test_a_job_without_evidence_has_none() -> None:
+    assert read_evidence(None) == Evidence()
+    assert match_skills(["SQL"], ["SQL"], read_evidence("{}"), {}).matched == []
 
 
 @pytest.mark.parametrize(

@@ -2,71 +2,58 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nextstep.match.pages import page_of, sequence
-from nextstep.match.ranking import Candidate, Ranked
-from nextstep.match.strategy import MOST_EF, Index, choose, ef_search, widened
+from nextstep.match.strategy import MOST_EF, Index, choose, ef_search, in_memory, widened
 
 HALF = Index("hnsw", True, (0, 8, 6))
 OLD = Index("hnsw", False, (0, 5, 1))
 LISTS = Index("ivfflat", False, (0, 4, 4))
 
 
-def ranking(employers: list[str]) -> list[Ranked]:
-    """Results with falling scores, of these employers."""
-    return [
-        Ranked(
-            Candidate(canonical_job_id=UUID(int=n), job_id=UUID(int=n), employer=employer),
-            {}, {}, 1000 - n,
-        )
-        for n, employer in enumerate(employers)
-    ]  # fmt: skip
+employers_of_results = st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=40)
 
 
-rankings = st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=40).map(ranking)
-
-
-@given(rankings, st.integers(1, 12), st.sampled_from([0.1, 0.25, 0.5, 1.0]))
+@given(employers_of_results, st.integers(1, 12), st.sampled_from([0.1, 0.25, 0.5, 1.0]))
 def test_every_result_is_on_one_page_and_pages_are_in_order_of_the_scores(
-    ranked: list[Ranked], size: int, share: float
+    employers: list[str], size: int, share: float
 ) -> None:
-    shown: list[Ranked] = []
-    while len(shown) < len(ranked):
-        page = page_of(ranked, len(shown), size, size, share)
-        assert page and [one.score for one in page] == sorted((o.score for o in page), reverse=True)
+    shown: list[int] = []
+    while len(shown) < len(employers):
+        page = page_of(employers, len(shown), size, size, share)
+        assert page and page == sorted(page)
         shown += page
-    assert sorted(shown, key=lambda one: -one.score) == ranked
-    assert page_of(ranked, len(ranked), size, size, share) == []
+    assert sorted(shown) == list(range(len(employers)))
+    assert page_of(employers, len(employers), size, size, share) == []
 
 
-@given(rankings, st.integers(1, 12))
+@given(employers_of_results, st.integers(1, 12), st.integers(0, 40))
 def test_a_better_job_never_comes_later_than_a_worse_one_of_its_employer(
-    ranked: list[Ranked], size: int
+    employers: list[str], size: int, upto: int
 ) -> None:
-    order = sequence(ranked, size, 0.25)
+    order = sequence(employers, size, 0.25)
+    assert sequence(employers, size, 0.25, upto)[:upto] == order[:upto]
     for employer in ("a", "b", "c"):
-        own = [index for index in order if ranked[index].candidate.employer == employer]
+        own = [index for index in order if employers[index] == employer]
         assert own == sorted(own)
-    unnamed = [index for index in order if not ranked[index].candidate.employer]
+    unnamed = [index for index in order if not employers[index]]
     assert unnamed == sorted(unnamed)
 
 
 def test_one_employer_gets_a_quarter_of_a_page_while_others_are_there() -> None:
-    ranked = ranking(["a"] * 12 + ["b"] * 2 + ["c"] * 2 + ["d"] * 2 + ["e"] * 9)
-    first = [one.candidate.employer for one in page_of(ranked, 0, 12, 12, 0.25)]
+    employers = ["a"] * 12 + ["b"] * 2 + ["c"] * 2 + ["d"] * 2 + ["e"] * 9
+    first = [employers[index] for index in page_of(employers, 0, 12, 12, 0.25)]
     assert first == ["a"] * 3 + ["b"] * 2 + ["c"] * 2 + ["d"] * 2 + ["e"] * 3
-    second = [one.candidate.employer for one in page_of(ranked, 12, 12, 12, 0.25)]
+    second = [employers[index] for index in page_of(employers, 12, 12, 12, 0.25)]
     assert second == ["a"] * 9 + ["e"] * 3  # no others are left: the page is filled by rank
-    assert page_of(ranked, 0, 12, 12, 1.0) == ranked[:12]
+    assert page_of(employers, 0, 12, 12, 1.0) == list(range(12))
 
 
 def test_a_short_page_of_one_employer_is_filled() -> None:
-    assert len(page_of(ranking(["a"] * 5), 0, 5, 5, 0.25)) == 5
+    assert len(page_of(["a"] * 5, 0, 5, 5, 0.25)) == 5
 
 
 @pytest.mark.req("X-12")
@@ -120,3 +107,13 @@ def test_an_old_pgvector_that_cannot_walk_far_enough_compares_and_says_why() -> 
     strategy = choose(100_000, 16_000, OLD, nearest=200, exact=False)
     assert strategy.method != "index"
     assert "pgvector 0.5.1 gives at most 1000" in strategy.why
+
+
+def test_memory_is_left_where_a_walk_of_the_index_is_cheaper() -> None:
+    few = in_memory(100_000, 100_000, nearest=200)
+    assert few is not None and (few.method, few.wanted) == ("memory", 200)
+    assert in_memory(10**6, 10**6, nearest=200) is None
+    subset = in_memory(10**6, 5000, nearest=200)
+    assert subset is not None and subset.wanted == 200
+    none = in_memory(10**6, 0, nearest=200)
+    assert none is not None and none.wanted == 0

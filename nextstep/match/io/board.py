@@ -1,8 +1,9 @@
 """
 Fill a board from the tables and keep it at the head of the line.
 
-A board is loaded once per process, in one pass over three tables; after that only the clusters of
-jobs that moved are read again. A swap, a reset or a line that went back loads it anew.
+A board is loaded once per process, in one pass over three tables and one over the vectors; after
+that only the clusters of jobs that moved are read again. A swap, a reset or a line that went back
+loads it anew.
 
 Source: design.md 6, decisions.md 10 and 24.
 """
@@ -18,6 +19,7 @@ import msgspec
 
 from nextstep.match.board import Board
 from nextstep.match.io.horizon import Horizon
+from nextstep.match.io.vectors import Held, fill, refresh
 from nextstep.match.ranking import Candidate
 
 #: More changed clusters than this share of the board: reading all is faster.
@@ -64,10 +66,12 @@ class LiveBoard:
 
     Args:
         soft: skills that count only where a profile states them.
+        held: vectors to keep in memory; None asks the database for each answer.
     """
 
-    def __init__(self, soft: frozenset[str]) -> None:
+    def __init__(self, soft: frozenset[str], held: Held | None = None) -> None:
         self._soft = soft
+        self._held = held
         self._board = Board(soft)
         self._source: _Source | None = None
         self._lock = asyncio.Lock()
@@ -89,9 +93,12 @@ class LiveBoard:
                 wasted = self._board.size > 2 * len(self._board) + _PAGE
                 if len(moved) <= _CHANGED_SHARE * len(self._board) and not wasted:
                     await self._refresh(connection, moved)
+                    if self._held is not None:
+                        passed = known.head, source.head
+                        await refresh(connection, self._board, self._held, moved, passed)
                     self._source = source
                     return self._board
-            self._board = await _load(connection, self._soft)
+            self._board = await _load(connection, self._soft, self._held)
             self._source = source
             return self._board
 
@@ -115,10 +122,12 @@ class LiveBoard:
                 self._board.drop(canonical)
 
 
-async def _load(connection: Any, soft: frozenset[str]) -> Board:
+async def _load(connection: Any, soft: frozenset[str], held: Held | None) -> Board:
     board, texts = Board(soft), _Texts()
     async for row in connection.cursor(_ROWS, prefetch=_PAGE):
         board.put(_entry(row, texts))
+    if held is not None:
+        await fill(connection, board, held)
     return board
 
 

@@ -9,15 +9,18 @@ Source: design.md 6, measured.md 5, X-12.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
+import numpy as np
 
 from nextstep.db.vector_plan import index_names, nearest_query, predicate
 from nextstep.match.board import Board, Mask
-from nextstep.match.strategy import Index, Strategy, choose, ef_search, widened
+from nextstep.match.strategy import Index, Strategy, choose, ef_search, in_memory, widened
+from nextstep.match.vectors import Vectors
 
 #: Candidates by vector, and by everything else; more adds time, not quality.
 NEAREST = 200
@@ -31,7 +34,7 @@ WHERE i.indrelid = 'job_embeddings'::regclass AND i.indisvalid AND c.relname = A
 """
 _PAGE = """
 SELECT cluster.canonical_job_id, job.title, job.company, job.location_raw, job.url,
-  cluster.members - 1 AS duplicates, entity.evidence
+  cluster.members - 1 AS duplicates, entity.evidence::text AS evidence
 FROM job_clusters AS cluster
 JOIN jobs_normalized AS job ON job.job_id = cluster.latest_open_job_id
 LEFT JOIN job_entities AS entity ON entity.job_id = cluster.canonical_job_id
@@ -72,10 +75,14 @@ class VectorQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nearest(msgspec.Struct, frozen=True):
-    """Cosines by canonical id, of the nearest and of those asked for; and how they were found."""
+    """
+    Slots of the nearest clusters, nearest first, and how they were found.
 
-    similarities: dict[UUID, float]
-    nearest: list[UUID]
+    `cosines` holds those of the nearest and of what else was asked for, where there is a vector.
+    """
+
+    slots: list[int]
+    cosines: dict[int, float]
     strategy: Strategy
     index: Index
 
@@ -86,7 +93,7 @@ async def find_nearest(
     board: Board,
     mask: Mask,
     *,
-    also: Sequence[UUID] = (),
+    also: Sequence[int] = (),
     nearest: int = NEAREST,
     exact: bool = False,
 ) -> Nearest:
@@ -97,24 +104,59 @@ async def find_nearest(
 
     Args:
         mask: slots of the board that pass.
-        also: clusters whose cosine is wanted in any case.
+        also: slots whose cosine is wanted in any case.
+        exact: compare each vector in full precision.
     """
-    index = await _index(connection, query)
     passing = int(mask.sum())
+    vectors = board.vectors
+    if vectors is not None and vectors.dim == query.dim and not exact:
+        strategy = in_memory(board.size, passing, nearest=nearest)
+        if strategy is not None:
+            slots, cosines = await _look_in_memory(vectors, query.vector, mask, also, nearest)
+            # A cluster that changed while others looked has another slot.
+            alive = [slot for slot in slots if board.is_alive(slot)]
+            return Nearest(alive, cosines, strategy, Index())
+    # What is asked for by slot is known by its id before the database is asked: a cluster that
+    # changes meanwhile gets another slot.
+    wanted = {board.entry(slot).canonical_job_id: slot for slot in also}
+    index = await _index(connection, query)
     total = max(len(board), index.rows)
     strategy = choose(total, passing, index, nearest=nearest, exact=exact)
     while True:
         subset = board.ids(mask) if strategy.method == "subset" else None
         rows = await _nearest_rows(connection, query, strategy, index, subset)
-        near = [row["job_id"] for row in rows if _passes(board, mask, row["job_id"])]
+        near = [
+            (canonical, 1 - row["distance"])
+            for row in rows
+            if _passes(board, mask, canonical := row["job_id"])
+        ]
         if len(near) >= strategy.wanted or strategy.method == "subset":
             break
         strategy = widened(strategy, total, index)
-    similarities = {row["job_id"]: 1 - row["distance"] for row in rows}
-    missing = [canonical for canonical in also if canonical not in similarities]
-    similarities |= await _similarities(connection, query, missing)
-    near.sort(key=lambda canonical: (-similarities[canonical], canonical.bytes))
-    return Nearest(similarities, near[:nearest], strategy, index)
+    found = {row["job_id"]: 1 - row["distance"] for row in rows if row["job_id"] in wanted}
+    found |= await _similarities(connection, query, [one for one in wanted if one not in found])
+    near.sort(key=lambda one: (-one[1], one[0].bytes))
+    cosines = {wanted[canonical]: cosine for canonical, cosine in found.items()}
+    slots = []
+    for canonical, cosine in near[:nearest]:
+        slot = board.slot(canonical)
+        if slot is not None:
+            slots.append(slot)
+            cosines[slot] = cosine
+    return Nearest(slots, cosines, strategy, index)
+
+
+async def _look_in_memory(
+    vectors: Vectors, query: Any, mask: Mask, also: Sequence[int], nearest: int
+) -> tuple[list[int], dict[int, float]]:
+    numbers = np.asarray(query, dtype=np.float32)
+    # The look lets go of the interpreter's lock: other requests are worked on meanwhile.
+    slots, cosines = await asyncio.to_thread(vectors.nearest, numbers, mask, nearest)
+    others = np.asarray(also, dtype=np.int64)
+    others = others[vectors.has(others)]
+    known = dict(zip(others.tolist(), vectors.cosines(numbers, others).tolist(), strict=True))
+    known |= zip(slots.tolist(), cosines.tolist(), strict=True)
+    return slots.tolist(), known
 
 
 async def read_page(connection: Any, clusters: Sequence[UUID]) -> dict[UUID, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from nextstep.match import answer
 from nextstep.match.cursor import Cursor, profile_digest, read_offset, write_cursor
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.horizon import Horizon, read_horizon
 from nextstep.match.io.retrieve import BY_FACTS, VectorQuery, find_nearest, read_page
 from nextstep.match.io.service import (
-    gather,
     passing_mask,
     results,
     retrieval,
@@ -64,20 +65,26 @@ async def search(
         mask = await passing_mask(connection, open_jobs, reading.filters)
         weights = word_weights(open_jobs, profile.text)
         slots, sums = best_by_words(open_jobs, weights, mask, BY_FACTS)
-        said = [open_jobs.entry(slot) for slot in slots]
+        found = {slot: open_jobs.entry(slot) for slot in slots}
         near = await find_nearest(
-            connection, query, open_jobs, mask,
-            also=[entry.canonical_job_id for entry in said], exact=profile.exact,
-        )  # fmt: skip
-        candidates = gather(open_jobs, near, said)
+            connection, query, open_jobs, mask, also=slots, exact=profile.exact
+        )
+        found |= {slot: open_jobs.entry(slot) for slot in near.slots}
+        candidates = [
+            msgspec.structs.replace(one, similarity=near.cosines.get(slot))
+            for slot, one in found.items()
+        ]
+        # A cluster that came after the words were looked up has a slot beyond their sums.
         words = {
             one.canonical_job_id: float(sums[slot])
-            for one in candidates
-            if (slot := open_jobs.slot(one.canonical_job_id)) is not None and slot < len(sums)
+            for slot, one in found.items()
+            if slot < len(sums)
         }
         as_of = horizon.as_of.date() if horizon.as_of else None
         ranked = rank_search(candidates, words, as_of)
-        page = page_of(ranked, offset, profile.limit, size, settings.match_employer_share)
+        employers = [one.candidate.employer for one in ranked]
+        share = settings.match_employer_share
+        page = [ranked[index] for index in page_of(employers, offset, profile.limit, size, share)]
         rows = await read_page(connection, [one.candidate.canonical_job_id for one in page])
     shown = offset + len(page)
     cursor = Cursor(horizon.head, shown, profile_digest(profile), size)
@@ -94,7 +101,7 @@ async def search(
             results=results(reading.wanted, page, rows, {}, full=profile.explain == "full"),
             facets=answer.count_facets(candidates),
             cursor=write_cursor(cursor) if page and shown < len(ranked) else None,
-            retrieval=retrieval(open_jobs, mask, near, len(said)),
+            retrieval=retrieval(open_jobs, mask, near, len(slots)),
         ),
         horizon,
     )

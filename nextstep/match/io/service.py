@@ -6,7 +6,7 @@ Source: design.md 6, N-51, X-11.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,10 +15,11 @@ import msgspec
 
 from nextstep.errors import InputError
 from nextstep.match import answer
+from nextstep.match.answer import Literal
 from nextstep.match.board import Board, Mask
 from nextstep.match.cursor import Cursor, profile_digest, read_offset, write_cursor
 from nextstep.match.explain import find_literally
-from nextstep.match.facts import best_by_facts
+from nextstep.match.facts import Facts
 from nextstep.match.filters import passing
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.horizon import Horizon, read_horizon
@@ -32,6 +33,8 @@ from nextstep.match.io.retrieve import (
     read_texts,
     read_vector,
 )
+from nextstep.match.io.vectors import Held
+from nextstep.match.ordering import order
 from nextstep.match.pages import page_of
 from nextstep.match.profile import Filters, split_exclusions
 from nextstep.match.ranking import (
@@ -40,7 +43,6 @@ from nextstep.match.ranking import (
     Candidate,
     Ranked,
     Wanted,
-    rank,
     unit_weights,
 )
 from nextstep.match.reading import Lexicon, Reading, compared_skills
@@ -63,6 +65,13 @@ class NoVector(InputError):
 def stages_below_match(settings: Settings) -> list[str]:
     """Return the stages whose lowest offset is the head of an answer."""
     return ["clean", "dedupe", "extract", embed_stage(settings).name]
+
+
+def held_vectors(settings: Settings) -> Held:
+    """Return which vectors a long-lived process holds in memory."""
+    return Held(
+        short_name(settings.embedding_model), recipe_name(settings), settings.match_vectors_mb
+    )
 
 
 async def match(
@@ -96,26 +105,27 @@ async def match(
         offset, size = read_offset(profile, horizon.head)
         open_jobs = await board.at(connection, horizon)
         mask = await passing_mask(connection, open_jobs, reading.filters)
-        as_of = horizon.as_of.date() if horizon.as_of else None
-        alike = [
-            open_jobs.entry(slot)
-            for slot in best_by_facts(open_jobs, wanted, shares, as_of, mask=mask, most=BY_FACTS)
-        ]
+        facts = Facts(open_jobs, wanted, horizon.as_of.date() if horizon.as_of else None)
+        alike = facts.best(shares, mask=mask, most=BY_FACTS)
+        found = {slot: open_jobs.entry(slot) for slot in alike}
         near = await find_nearest(
-            connection, query, open_jobs, mask,
-            also=[entry.canonical_job_id for entry in alike], exact=profile.exact,
+            connection, query, open_jobs, mask, also=alike, exact=profile.exact
+        )
+        found |= {slot: open_jobs.entry(slot) for slot in near.slots}
+        literal = await _find_unknown_skills(connection, reading, found.values())
+        ordering = order(
+            facts, found, near.cosines, shares,
+            _count_literally(found.values(), literal),
         )  # fmt: skip
-        found = gather(open_jobs, near, alike)
-        literal = await _find_unknown_skills(connection, reading, found)
-        candidates = [
-            _with_skills(entry, literal.get(entry.canonical_job_id, {}), wanted, lexicon)
-            for entry in found
+        page = [
+            _with_skills(ordering.at(index), literal, wanted, lexicon)
+            for index in page_of(
+                ordering.employers(), offset, profile.limit, size, settings.match_employer_share
+            )
         ]
-        ranked = rank(wanted, candidates, settings.weights, as_of)
-        page = page_of(ranked, offset, profile.limit, size, settings.match_employer_share)
         rows = await read_page(connection, [one.candidate.canonical_job_id for one in page])
     shown = offset + len(page)
-    more = shown < len(ranked) and page
+    more = shown < len(ordering) and page
     cursor = Cursor(horizon.head, shown, profile_digest(profile), size) if more else None
     return (
         answer.Answer(
@@ -126,9 +136,9 @@ async def match(
             versions={**horizon.versions, "ranking": str(RANKING_VERSION)},
             weights={part: share / UNIT for part, share in shares.items()},
             profile=wanted,
-            candidates=len(ranked),
+            candidates=len(ordering),
             results=results(wanted, page, rows, literal, full=profile.explain == "full"),
-            facets=answer.count_facets(candidates),
+            facets=answer.count_facets(ordering.candidates),
             cursor=write_cursor(cursor) if cursor else None,
             retrieval=retrieval(open_jobs, mask, near, len(alike)),
         ),
@@ -171,8 +181,8 @@ async def find_similar(
         mask = passing(open_jobs, Filters(), [canonical])
         query = _query(vector.to_numpy(), settings)
         near = await find_nearest(connection, query, open_jobs, mask, nearest=k)
-        entries = gather(open_jobs, near, ())
-        rows = await read_page(connection, [entry.canonical_job_id for entry in entries])
+        entries = [(open_jobs.entry(slot), near.cosines[slot]) for slot in near.slots]
+        rows = await read_page(connection, [entry.canonical_job_id for entry, _ in entries])
     return (
         answer.SimilarAnswer(
             head=horizon.head,
@@ -182,8 +192,8 @@ async def find_similar(
             job_id=job_id,
             canonical_job_id=canonical,
             results=[
-                answer.similar(entry, entry.similarity or 0.0, rows[entry.canonical_job_id])
-                for entry in entries
+                answer.similar(entry, cosine, rows[entry.canonical_job_id])
+                for entry, cosine in entries
                 if entry.canonical_job_id in rows
             ],
         ),
@@ -197,21 +207,6 @@ async def passing_mask(connection: AnyConnection, board: Board, filters: Filters
     return passing(board, filters, await read_clusters(connection, ids))
 
 
-def gather(board: Board, near: Nearest, alike: Sequence[Candidate]) -> list[Candidate]:
-    """Return the nearest and the alike, each once, with their cosines; nearest first."""
-    found: dict[UUID, Candidate] = {}
-    for canonical in near.nearest:
-        slot = board.slot(canonical)
-        if slot is not None:
-            found[canonical] = board.entry(slot)
-    for entry in alike:
-        found.setdefault(entry.canonical_job_id, entry)
-    return [
-        msgspec.structs.replace(entry, similarity=near.similarities.get(canonical))
-        for canonical, entry in found.items()
-    ]
-
-
 def retrieval(board: Board, mask: Mask, near: Nearest, by_facts: int) -> answer.Retrieval:
     """Return how candidates were found, as an answer says it."""
     index = near.index
@@ -222,7 +217,7 @@ def retrieval(board: Board, mask: Mask, near: Nearest, by_facts: int) -> answer.
         method=near.strategy.method,
         index=used,
         why=near.strategy.why,
-        by_vector=len(near.nearest),
+        by_vector=len(near.slots),
         by_facts=by_facts,
     )
 
@@ -240,8 +235,8 @@ async def snapshot(connection: AnyConnection) -> AsyncIterator[None]:
 
 
 async def _find_unknown_skills(
-    connection: AnyConnection, reading: Reading, candidates: Sequence[Candidate]
-) -> dict[UUID, dict[str, tuple[int, int, str]]]:
+    connection: AnyConnection, reading: Reading, candidates: Iterable[Candidate]
+) -> dict[UUID, Literal]:
     if not reading.unknown_skills:
         return {}
     texts = await read_texts(connection, [c.canonical_job_id for c in candidates])
@@ -249,22 +244,28 @@ async def _find_unknown_skills(
     return {job: names for job, names in found.items() if names}
 
 
+def _count_literally(
+    candidates: Iterable[Candidate], literal: Mapping[UUID, Literal]
+) -> list[int] | None:
+    if not literal:
+        return None
+    return [len(literal.get(one.canonical_job_id, ())) for one in candidates]
+
+
 def _with_skills(
-    candidate: Candidate,
-    literal: dict[str, tuple[int, int, str]],
-    wanted: Wanted,
-    lexicon: Lexicon,
-) -> Candidate:
-    named = dict.fromkeys((*candidate.skills, *literal))
+    ranked: Ranked, literal: Mapping[UUID, Literal], wanted: Wanted, lexicon: Lexicon
+) -> Ranked:
+    one = ranked.candidate
+    named = dict.fromkeys((*one.skills, *literal.get(one.canonical_job_id, ())))
     skills = compared_skills(tuple(named), wanted, lexicon)
-    return msgspec.structs.replace(candidate, skills=skills)
+    return msgspec.structs.replace(ranked, candidate=msgspec.structs.replace(one, skills=skills))
 
 
 def results(
     wanted: Wanted,
     page: Sequence[Ranked],
     rows: Mapping[UUID, Any],
-    literal: dict[UUID, dict[str, tuple[int, int, str]]],
+    literal: Mapping[UUID, Literal],
     *,
     full: bool,
 ) -> list[answer.Result]:
