@@ -15,7 +15,7 @@ from nextstep.events.model import Draft
 from tests.encoder import bag
 
 MODEL = "all-MiniLM-L6-v2"
-RECIPE = "title-body-1000@128"
+RECIPE = "title-skills-role@128"
 STAGES = ("clean", "dedupe", "extract", f"embed:{MODEL}")
 
 

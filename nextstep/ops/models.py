@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -37,8 +38,11 @@ from nextstep.processors.io.prepared import (
     read_manifest,
     require_fit,
 )
+from nextstep.processors.io.taxonomy_files import load_taxonomies
 from nextstep.processors.shared.agreement import cosines, found_overlap_at_10, overlap_at_10
+from nextstep.processors.shared.mentions import extract_skills_tools
 from nextstep.processors.shared.sections import find_sections
+from nextstep.processors.shared.taxonomy import build_matcher
 from nextstep.processors.shared.text import clean_text
 from nextstep.settings import Settings
 
@@ -163,11 +167,13 @@ def put_in_place(draft: Path, place: Path) -> None:
 def shipped_sample() -> Sample:
     """Return the texts that scales are taken from, and those that judge."""
     posts = [json.loads(line) for line in (SAMPLE / "jobs.jsonl").read_bytes().splitlines()]
-    texts = []
+    texts, matcher = [], build_matcher(load_taxonomies())
     for post in posts:
         body = clean_text(post.get("description_html") or "", post.get("converted_to_text") or "")
-        sections = msgspec.to_builtins(find_sections(body.text))
-        texts.append(passage_text(post.get("title") or "", body.text, sections))
+        sections: list[Any] = msgspec.to_builtins(find_sections(body.text))
+        skills, tools = extract_skills_tools(body.text, sections, matcher)
+        named = [value.name for value in (*tools, *skills)]
+        texts.append(passage_text(post.get("title") or "", body.text, sections, named))
     judging = [text for number, text in enumerate(texts) if number % _PARTS]
     halves = [half for text in judging for half in _halves(text)]
     profiles = json.loads((SAMPLE / "profiles.json").read_bytes())

@@ -1,8 +1,9 @@
 """
 The embed stage: one unit vector per canonical job, model and text recipe.
 
-Input is the dedupe map; what is not canonical has no vector. A job is encoded only when its text
-hash differs from the stored one, so a closing, a move or a new duplicate costs nothing.
+Input is the dedupe map, with what clean and extract made of its jobs; what is not canonical has no
+vector. A job is encoded only when its text hash differs from the stored one, so a closing, a move
+or a new duplicate costs nothing.
 
 Source: decisions.md 9-12, N-46, N-66, N-86, S-04, S-09.
 """
@@ -31,13 +32,13 @@ from nextstep.events.stage import (
 from nextstep.processors.io.encoder import TextEncoder, load_encoder
 from nextstep.processors.io.model_files import short_name
 from nextstep.processors.io.prepared import encoder_identity, serves_fast
-from nextstep.processors.shared.recipes import BODY_CHARS, title_body
+from nextstep.processors.shared.recipes import title_skills_role
 from nextstep.settings import Settings
 
-VERSION = 1
+VERSION = 2
 
 #: The recipe in force: what of a job is embedded.
-passage_text = title_body
+passage_text = title_skills_role
 
 #: Rows a batch: eight forward passes, a few seconds on two cores.
 _BATCH_ROWS = 256
@@ -47,7 +48,8 @@ _FAST_LIBRARIES = ("openvino", "tokenizers")
 
 _READ = """
 SELECT map.position, map.job_id, map.canonical_job_id,
-       job.title, job.description_clean, job.sections, vector.text_hash
+       job.title, job.description_clean, job.sections,
+       entity.tools || entity.skills AS skills, vector.text_hash
 FROM (
   SELECT position, job_id, canonical_job_id
   FROM job_dedupe_map
@@ -56,6 +58,7 @@ FROM (
   FETCH FIRST ($3) ROWS WITH TIES
 ) AS map
 LEFT JOIN jobs_normalized AS job ON job.job_id = map.job_id
+LEFT JOIN job_entities AS entity ON entity.job_id = map.job_id
 LEFT JOIN job_embeddings AS vector
   ON vector.job_id = map.job_id AND vector.model_name = '{model}' AND vector.recipe = '{recipe}'
 ORDER BY map.position, map.job_id
@@ -84,6 +87,7 @@ class EmbedRow(InputRow, frozen=True):
     title: str | None
     description_clean: str | None
     sections: list[dict[str, Any]] | None
+    skills: list[str] | None
     stored_hash: bytes | None
 
 
@@ -100,7 +104,7 @@ class ReadTooEarly(TimeoutError):
 
 def recipe_name(settings: Settings) -> str:
     """Return the name of how a text is made of a job: it is part of the vectors' key."""
-    return f"title-body-{BODY_CHARS}@{settings.embedding_max_tokens}"
+    return f"title-skills-role@{settings.embedding_max_tokens}"
 
 
 def embed_stage(settings: Settings) -> Stage:
@@ -144,7 +148,9 @@ def _prepare(recipe: str, encoder: TextEncoder, rows: list[EmbedRow]) -> list[Pa
 def _text(row: EmbedRow) -> str | None:
     if row.canonical_job_id != row.job_id or row.description_clean is None:
         return None
-    return passage_text(row.title or "", row.description_clean, row.sections or [])
+    return passage_text(
+        row.title or "", row.description_clean, row.sections or [], row.skills or ()
+    )
 
 
 def _hash(recipe: str, encoder: TextEncoder, text: str | None) -> bytes:

@@ -15,6 +15,7 @@ import pytest
 
 from nextstep.ops.models import shipped_sample
 from nextstep.processors.io.encoder import load_encoder, load_query_encoder
+from nextstep.processors.io.prepared import has_vnni
 from nextstep.settings import Settings
 from tests.tiny_model import DIM, MAX_TOKENS
 
@@ -47,21 +48,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any], str]:
     """
-    A home in which it is prepared, what prepare and verify answered, and what they said.
+    A home in which it is prepared in fp32, what the commands answered, and what they said.
 
-    In fp32: weights by chance put all texts near each other, so that int8 moves neighbours.
+    In `int8` beside it the same in int8, where the processor has what that takes.
     """
     folder = tmp_path_factory.mktemp("home")
     front = f"--home {folder} --embedding-model {model} models"
+    small = f"--home {folder / 'int8'} --embedding-model {model} models"
     done = subprocess.run(
         [
             sys.executable, "-m", "tests.tiny_model", str(model),
             f"{front} prepare --precision fp32 --json", f"{front} verify --json",
+            *([f"{small} prepare --precision int8 --json"] if has_vnni() else []),
         ],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return folder, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return folder, [json.loads(line) for line in answers], done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def home(made: tuple[Path, list[Any], str]) -> Path:
 def test_prepare_makes_what_agrees_with_the_reference_and_verify_finds_the_same(
     made: tuple[Path, list[Any], str],
 ) -> None:
-    _, (facts, verified), said = made
+    _, (facts, verified, *small), said = made
     assert "comparing it with the reference" in said and facts["precision"] == "fp32"
     assert facts["dim"] == DIM and facts["max_tokens"] == MAX_TOKENS
     assert (facts["query_prefix"], facts["passage_prefix"]) == ("ask: ", "tell: ")
@@ -82,6 +86,18 @@ def test_prepare_makes_what_agrees_with_the_reference_and_verify_finds_the_same(
             assert answer[what]["cosine_mean"] >= 0.99 and answer[what]["overlap_at_10"] >= 0.9
             assert answer[what]["texts"] > 100
     assert verified["sha256"] == facts["sha256"]
+    for facts_8 in small:
+        assert facts_8["precision"] == "int8" and facts_8["sha256"] != facts["sha256"]
+        assert facts_8["passages"]["cosine_mean"] < facts["passages"]["cosine_mean"]
+        assert facts_8["passages"]["overlap_at_10"] >= 0.9 <= facts_8["queries"]["overlap_at_10"]
+    assert len(small) == has_vnni()
+
+
+@pytest.fixture(scope="module", params=["fp32", "int8"])
+def either(home: Path, request: pytest.FixtureRequest) -> Path:
+    if request.param == "int8" and not has_vnni():
+        pytest.skip("this processor has no VNNI: int8 is not made here")
+    return home / "int8" if request.param == "int8" else home
 
 
 def settings_of(home: Path, model: Path) -> Settings:
@@ -89,8 +105,8 @@ def settings_of(home: Path, model: Path) -> Settings:
 
 
 @pytest.mark.req("N-27", "J-161")
-def test_a_texts_vector_does_not_depend_on_its_neighbours(home: Path, model: Path) -> None:
-    encoder = load_encoder(settings_of(home, model))
+def test_a_texts_vector_does_not_depend_on_its_neighbours(either: Path, model: Path) -> None:
+    encoder = load_encoder(settings_of(either, model))
     texts = [*shipped_sample().passages[:70], "", "a", "word " * 500]
     together = encoder.passages(texts)
     assert together.shape == (len(texts), DIM) and together.dtype == np.float32
@@ -102,8 +118,8 @@ def test_a_texts_vector_does_not_depend_on_its_neighbours(home: Path, model: Pat
     assert encoder.passages([]).shape == (0, DIM)
 
 
-def test_a_query_is_the_same_alone_and_beside_others(home: Path, model: Path) -> None:
-    encoder = load_query_encoder(settings_of(home, model))
+def test_a_query_is_the_same_alone_and_beside_others(either: Path, model: Path) -> None:
+    encoder = load_query_encoder(settings_of(either, model))
     texts = shipped_sample().queries[:10]
     together = encoder.queries(texts)
     alone = np.concatenate([encoder.queries([text]) for text in texts])

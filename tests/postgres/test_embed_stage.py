@@ -69,7 +69,7 @@ async def test_every_canonical_job_has_its_vector_whatever_the_batch_size(
     assert set(found) == set(canonical)
     for job, (_, vector) in found.items():
         one = canonical[job]
-        expected = bag(passage_text(one.title, one.text, []))
+        expected = bag(passage_text(one.title, one.text, [], [*one.tools, *one.skills]))
         assert np.allclose(vector, expected, atol=1e-6)
 
 
@@ -117,4 +117,4 @@ async def test_another_recipe_replaces_the_vectors_of_the_last(
     await connection.execute("UPDATE stage_offsets SET position = 0 WHERE stage = $1", STAGE.name)
     await run(database, settings)
     recipes = await connection.fetch("SELECT recipe, count(*) FROM job_embeddings GROUP BY recipe")
-    assert [tuple(row) for row in recipes] == [("title-body-1000@128", 21)]
+    assert [tuple(row) for row in recipes] == [("title-skills-role@128", 21)]

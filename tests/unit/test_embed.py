@@ -12,13 +12,13 @@ import pytest
 
 from nextstep.events.stage import Delete, Upsert, Writes
 from nextstep.processors.embed import (
-    BODY_CHARS,
     EMBED,
     EmbedRow,
     ReadTooEarly,
     embed_stage,
     passage_text,
 )
+from nextstep.processors.shared.recipes import BODY_CHARS
 from nextstep.settings import Settings
 from tests.encoder import BagOfWords
 
@@ -28,7 +28,8 @@ A, B = UUID(int=1), UUID(int=2)
 def row(job: UUID = A, **fields: Any) -> EmbedRow:
     known = {
         "position": 1, "canonical_job_id": job, "title": "Data Engineer",
-        "description_clean": "Pipelines in Python.", "sections": [], "stored_hash": None,
+        "description_clean": "Pipelines in Python.", "sections": [], "skills": None,
+        "stored_hash": None,
     }  # fmt: skip
     return EmbedRow(job_id=job, **{**known, **fields})
 
@@ -53,7 +54,7 @@ def text_hash(one: EmbedRow) -> bytes:
 
 
 @pytest.mark.req("N-46")
-def test_the_text_is_the_title_then_the_work_then_the_company() -> None:
+def test_the_text_is_the_title_the_skills_and_the_work() -> None:
     text = (
         "About us\nWe sell shoes.\nThe work\nWrite Python.\nWe are an equal opportunity employer."
     )
@@ -62,9 +63,23 @@ def test_the_text_is_the_title_then_the_work_then_the_company() -> None:
         {"kind": "responsibilities", "start": 24, "end": 46},
         {"kind": "boilerplate", "start": 47, "end": len(text)},
     ]
-    assert passage_text(" Senior  Engineer ", text, sections) == (
-        "Senior Engineer. The work Write Python. About us We sell shoes."
+    assert passage_text(" Senior  Engineer ", text, sections, ["Python", "SQL", "Python"]) == (
+        "Senior Engineer. Python, SQL. The work Write Python."
     )
+    # Without heads that we know: what the work is, then what the company is, never boilerplate.
+    unheaded = [sections[0], sections[2]]
+    assert passage_text("Engineer", text, unheaded) == (
+        "Engineer. The work Write Python. About us We sell shoes."
+    )
+
+
+def test_skills_leave_room_for_the_work() -> None:
+    text = passage_text("T", "Care.", [], [f"Skill number {n}" for n in range(100)])
+    assert len(text) < 320 and text.endswith(". Care.")
+
+
+def test_other_skills_are_another_text() -> None:
+    assert text_hash(row(skills=["SQL"])) != text_hash(row()) == text_hash(row(skills=[]))
 
 
 @pytest.mark.req("S-04")
@@ -94,7 +109,7 @@ def test_a_long_body_is_cut() -> None:
 @pytest.mark.req("N-27")
 def test_a_row_names_model_recipe_and_size() -> None:
     ((job, model, recipe, dim, digest, vector),) = upserted(run([row()])[0])
-    assert (job, model, recipe, dim) == (A, "all-MiniLM-L6-v2", "title-body-1000@128", 384)
+    assert (job, model, recipe, dim) == (A, "all-MiniLM-L6-v2", "title-skills-role@128", 384)
     assert len(digest) == 32
     assert vector.dtype == np.float32 and np.linalg.norm(vector) == pytest.approx(1)
 

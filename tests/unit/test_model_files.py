@@ -145,4 +145,4 @@ def test_the_identity_is_known_without_torch(tmp_path: Path) -> None:
         cwd=root, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"1-{PINNED[:12]}-title-body-1000@128-")
+    assert done.stdout.startswith(f"2-{PINNED[:12]}-title-skills-role@128-")
