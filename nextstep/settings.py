@@ -50,9 +50,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder: Literal["auto", "fast", "reference"] = "auto"
     encoder_folder: Path | None = None  # prepared models; None: `<home>/encoders`
 
-    executor: Literal["processes", "inline"] = "processes"
+    executor: Literal["processes", "inline", "ray"] = "processes"
     workers: int = 0  # processes a parallel stage may use; 0: one per core
     batch_size: int = 0  # rows a stage reads at most at once; 0: each stage's own
+    #: With ray: `host:port` of a cluster's head; empty: a private cluster on this machine, with an
+    #: object store of so many bytes. Batches pass through it, tables never do.
+    ray_address: str = ""
+    ray_object_store_bytes: int = 128 * 1024 * 1024
     #: Seconds between polls when nothing wakes us; the worst delay of a lost notification.
     poll_interval_s: float = 2.0
     notifications: bool = True

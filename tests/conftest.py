@@ -54,6 +54,7 @@ _SKIPS = (
     "no browser is here",
     "the axe rules are not here",
     "schemathesis is not here",
+    "ray is not here",
 )
 
 

@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "trends": ("trends",),
     "doctor": ("doctor",),
     "artifacts": ("artifacts",),
+    "bulk": ("bulk",),
     "install": ("install",),
     "backup": ("backup",),
     "daily": ("run-daily", "replay", "watch"),
@@ -56,7 +57,7 @@ def build_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--log-format", choices=("auto", "json", "console"))
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     parser.add_argument("--embedding-model", help="name or folder of the sentence encoder")
-    parser.add_argument("--executor", choices=("processes", "inline"))
+    parser.add_argument("--executor", choices=("processes", "inline", "ray"))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     named = next((word for word in argv if any(word in of for of in GROUPS.values())), None)
     for group, of in GROUPS.items():

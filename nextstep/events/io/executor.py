@@ -1,5 +1,6 @@
 """
-Where the pure functions of a stage run: in warm processes, or inline for tests and small jobs.
+Where the pure functions of a stage run: in warm processes, inline for tests and small jobs, or in
+the actors of a Ray cluster (`on_ray.py`).
 
 Each stage has a pool of its own, so that a worker imports that stage's libraries only and the
 parent never holds a model. Processes are spawned, not forked: threads and open sockets of the
@@ -29,7 +30,7 @@ _CHUNK = 25
 
 
 class Executor(Protocol):
-    """The seam: `inline` and `processes` today, a cluster later."""
+    """The seam: `inline`, `processes` and `ray` give the same rows."""
 
     async def warm(self, stage: Stage) -> None:
         """Load what the stage needs, so that the first batch does not wait for it."""
@@ -47,7 +48,18 @@ class Executor(Protocol):
 
 
 def make_executor(settings: Settings) -> Executor:
-    """Return the executor that the settings name."""
+    """
+    Return the executor that the settings name.
+
+    Raises:
+        UsageError: it is `ray`, and ray is not installed.
+    """
+    if settings.executor == "ray":
+        from nextstep.events.io.on_ray import OnRay  # noqa: PLC0415 (it imports this module)
+        from nextstep.events.io.ray_cluster import require_ray  # noqa: PLC0415
+
+        require_ray(settings)  # told at the start: it is no fault of a stage
+        return OnRay(settings)
     return Inline(settings) if settings.executor == "inline" else Processes(settings)
 
 
@@ -58,7 +70,7 @@ class Inline:
         self._settings = settings
         self._contexts: dict[str, Any] = {}
         self._lock = asyncio.Lock()
-        self._decider = _Decider(settings)
+        self._decider = Decider(settings)
 
     async def _context(self, stage: Stage) -> Any:
         async with self._lock:
@@ -85,7 +97,7 @@ class Inline:
         self._contexts.clear()
 
 
-class _Decider:
+class Decider:
     """Runs `decide` in this process, with a context that is made once."""
 
     def __init__(self, settings: Settings) -> None:
@@ -111,7 +123,7 @@ class Processes:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._decider = _Decider(settings)
+        self._decider = Decider(settings)
         self._pools: dict[str, ProcessPoolExecutor] = {}
 
     def _size(self, stage: Stage) -> int:
@@ -146,7 +158,7 @@ class Processes:
         await asyncio.gather(*(self._submit(stage, _nothing) for _ in range(self._size(stage))))
 
     async def prepare(self, stage: Stage, rows: list[Any]) -> list[Any]:
-        parts = _cut(rows, self._size(stage))
+        parts = cut(rows, self._size(stage))
         done = await asyncio.gather(*(self._submit(stage, stage.prepare, part) for part in parts))
         return [value for part in done for value in part]
 
@@ -172,7 +184,7 @@ def _end_workers(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
-def _cut(rows: Sequence[Any], parts: int) -> list[list[Any]]:
+def cut(rows: Sequence[Any], parts: int) -> list[list[Any]]:
     parts = max(1, min(parts, len(rows) // _CHUNK))
     size = -(-len(rows) // parts)
     return [list(rows[start : start + size]) for start in range(0, len(rows), size)] or [[]]

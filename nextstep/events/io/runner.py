@@ -166,7 +166,7 @@ class StageRunner:
             if len(rows) == 1:
                 if attempt == 1:
                     return await self._prepare(rows, attempt=2)
-                return [], [], [_failure(rows[0], error, attempt)]
+                return [], [], [failure_of(rows[0], error, attempt)]
         middle = len(rows) // 2
         left = await self._prepare(rows[:middle], 1)
         right = await self._prepare(rows[middle:], 1)
@@ -205,7 +205,7 @@ class StageRunner:
     ) -> list[Failure]:
         """Halve the rows, each half tried and rolled back, until those that fail alone remain."""
         if len(rows) == 1:
-            return [_failure(rows[0], error, 2)]
+            return [failure_of(rows[0], error, 2)]
         failures: list[Failure] = []
         middle = len(rows) // 2
         for part in (slice(None, middle), slice(middle, None)):
@@ -443,7 +443,8 @@ def _spread(seen: Counter[float]) -> dict[str, float]:
     }
 
 
-def _failure(row: InputRow, error: BaseException, attempts: int) -> Failure:
+def failure_of(row: InputRow, error: BaseException, attempts: int) -> Failure:
+    """Return what is kept of a row that failed: the kind of error and its place, never a value."""
     return Failure(row, f"{type(error).__name__}: {_short(error)}", _where(error), attempts)
 
 

@@ -22,10 +22,10 @@ from nextstep.projections.tables import projection_tables
 
 LOG = ("job_events", "job_heads")
 #: Written by whoever migrates; kept in the manifest with the stages' offsets; who may enter this
-#: server and what its operators did, which say nothing of another one.
+#: server and what its operators did, and files of its own disks, which say nothing of another one.
 _NOT_PACKED = (
     "schema_migrations", "nextstep_migration_checksums", "stage_offsets",
-    "access_tokens", "access_sessions", "operator_actions",
+    "access_tokens", "access_sessions", "operator_actions", "bulk_runs", "bulk_ranges",
 )  # fmt: skip
 
 # Unlogged tables hold what is under way; a generated column makes itself.

@@ -28,7 +28,7 @@ from nextstep.ops.artifacts.layout import TableFile, file_sha256
 
 _BLOCK_BYTES = 1024 * 1024
 #: Rows of a Parquet row group; vectors of 384 dimensions make that 6 MB.
-_GROUP_ROWS = 4000
+GROUP_ROWS = 4000
 
 _LIST = re.compile(r"(.*)\[\]$")
 _VECTOR = re.compile(r"(vector|halfvec)(\(\d+\))?$")
@@ -64,7 +64,7 @@ def write_csv(connection: Connection, table: Table, path: Path) -> tuple[int, st
 def write_parquet(connection: Connection, table: Table, path: Path) -> tuple[int, str]:
     """Write a table as Parquet in the order of its key and return (rows, sha256 of the file)."""
     schema = pa.schema(
-        [(name, _arrow(kind)) for name, kind in zip(table.columns, table.types, strict=True)]
+        [(name, arrow_type(kind)) for name, kind in zip(table.columns, table.types, strict=True)]
     )
     selected = ", ".join(
         _selected(name, kind) for name, kind in zip(table.columns, table.types, strict=True)
@@ -74,11 +74,11 @@ def write_parquet(connection: Connection, table: Table, path: Path) -> tuple[int
         connection.cursor(name=f"pack_{table.name}") as cursor,
         pq.ParquetWriter(path, schema, compression="zstd") as writer,
     ):
-        cursor.itersize = _GROUP_ROWS
+        cursor.itersize = GROUP_ROWS
         cursor.execute(
             f'SELECT {selected} FROM public."{table.name}" ORDER BY {order_by(table)}'.encode()
         )
-        while group := cursor.fetchmany(_GROUP_ROWS):
+        while group := cursor.fetchmany(GROUP_ROWS):
             columns = zip(*group, strict=True)
             arrays = [
                 pa.array(column, type=field.type)
@@ -89,7 +89,8 @@ def write_parquet(connection: Connection, table: Table, path: Path) -> tuple[int
     return rows, file_sha256(path)
 
 
-def _arrow(kind: str) -> Any:
+def arrow_type(kind: str) -> Any:
+    """Return the Arrow type that holds a column's values, by its name as `format_type` has it."""
     if _VECTOR.match(kind):
         return pa.list_(pa.float32())
     if found := _LIST.match(kind):
@@ -101,7 +102,7 @@ def _selected(name: str, kind: str) -> str:
     if _VECTOR.match(kind):
         return f'"{name}"::real[]'
     if _LIST.match(kind):
-        return f'"{name}"' if _arrow(kind).value_type != pa.string() else f'"{name}"::text[]'
+        return f'"{name}"' if arrow_type(kind).value_type != pa.string() else f'"{name}"::text[]'
     return f'"{name}"' if kind in _SCALARS else f'"{name}"::text'
 
 
@@ -123,7 +124,7 @@ def read_table(connection: Connection, table: TableFile, folder: Path) -> int:
         with connection.cursor() as cursor:
             if path.suffix == ".parquet":
                 with cursor.copy(target) as copy:
-                    for row in _parquet_rows(path, table):
+                    for row in parquet_rows(path, table):
                         copy.write_row(row)
                 seen = file_sha256(path)
             else:
@@ -138,7 +139,7 @@ def read_table(connection: Connection, table: TableFile, folder: Path) -> int:
                 seen = digest.hexdigest()
             rows = cursor.rowcount
     except psycopg.Error as error:
-        raise _refused(table.name, error) from error
+        raise refused(table.name, error) from error
     if seen != table.sha256 or rows != table.rows:
         raise FileError(
             f"{table.file} changed while it was loaded: {rows} rows of {table.rows}",
@@ -156,12 +157,18 @@ def _blocks(handle: BinaryIO, table: TableFile) -> Iterator[bytes]:
         yield block
 
 
-def _parquet_rows(path: Path, table: TableFile) -> Iterator[tuple[Any, ...]]:
+def parquet_rows(path: Path, table: TableFile) -> Iterator[tuple[Any, ...]]:
+    """
+    Yield a Parquet file's rows, ready for COPY, a row group at a time.
+
+    Raises:
+        FileError: it has other columns than the table.
+    """
     with pq.ParquetFile(path) as source:
         if tuple(source.schema_arrow.names) != table.columns:
             raise FileError(f"{table.file} does not have the columns of {table.name}")
         vectors = [i for i, kind in enumerate(table.types) if _VECTOR.match(kind)]
-        for batch in source.iter_batches(batch_size=_GROUP_ROWS):
+        for batch in source.iter_batches(batch_size=GROUP_ROWS):
             columns: list[Sequence[Any]] = [column.to_pylist() for column in batch.columns]
             for place in vectors:
                 columns[place] = [_literal(vector) for vector in columns[place]]
@@ -173,7 +180,8 @@ def _literal(vector: Sequence[float] | None) -> str | None:
     return None if vector is None else "[" + ",".join(map(repr, vector)) + "]"
 
 
-def _refused(table: str, error: psycopg.Error) -> DatabaseError:
+def refused(table: str, error: psycopg.Error) -> DatabaseError:
+    """Return what is told of a row that the server refused: where it stands, not what it is."""
     # The server's words quote the value; only where it stands and what kind of fault it is.
     line = re.search(r"line (\d+)", error.diag.context or "")
     return DatabaseError(

@@ -143,11 +143,11 @@ _NOTHING: dict[str, Any] = dict.fromkeys(CONTENT_COLUMNS, "") | {
     "sections": [],
     "changes": {},
 }
-_ERASED = NormalPost(**_NOTHING)
+ERASED = NormalPost(**_NOTHING)
 
 
-class _Job:
-    """The state of one job while a batch is folded; `content` is None while only its row has it."""
+class JobState:
+    """The state of one job while events are folded; `content` is None while only its row has it."""
 
     def __init__(self, source: str, status: str, last_seen_at: datetime | None) -> None:
         self.source = source
@@ -172,7 +172,9 @@ class _Job:
 
 def fold(rows: Sequence[EventRow], prepared: Sequence[Prepared], found: Found) -> Writes:
     """Return the writes of a batch; the rows come by rising position."""
-    jobs = {job_id: _Job(source, status, at) for job_id, source, status, at in found["existing"]}
+    jobs = {
+        job_id: JobState(source, status, at) for job_id, source, status, at in found["existing"]
+    }
     history = {(job_id, before): state for job_id, before, *state in found["history"]}
     ops: list[Op] = []
     verdicts: dict[tuple[UUID, UUID], tuple[Any, ...]] = {}
@@ -185,23 +187,24 @@ def fold(rows: Sequence[EventRow], prepared: Sequence[Prepared], found: Found) -
             pair = (value.job_a, value.job_b)
             verdicts[pair] = (*pair, value.verdict, value.why, row.position)
         elif row.kind.startswith("job."):
-            job = jobs.setdefault(row.job_id, _Job("", "", None))
+            job = jobs.setdefault(row.job_id, JobState("", "", None))
             if (row.job_id, row.position) in history:
                 job.source, job.status, job.last_seen_at = history[row.job_id, row.position]
-            _apply(job, row, value)
+            apply_event(job, row, value)
     written += _flush(jobs, ops)
     if verdicts:
         ops.append(Upsert(VERDICTS, ("job_a", "job_b"), VERDICT_COLUMNS, list(verdicts.values())))
     return Writes(ops, tallies={"out": written + len(verdicts), **_changes(prepared)})
 
 
-def _apply(job: _Job, row: EventRow, value: NormalPost | None) -> None:
+def apply_event(job: JobState, row: EventRow, value: NormalPost | None) -> None:
+    """Bring the job to its state after the event; `value` is the event's content, normalized."""
     if row.kind == "job.closed":
         if job.status == "erased":
             return
         job.status = "closed"
     elif row.content_kind == "job.erased":
-        job.take(row, _ERASED)
+        job.take(row, ERASED)
         job.status, job.last_seen_at = "erased", row.occurred_at
     elif value is None:  # content that was blanked; its erasure follows
         return
@@ -214,20 +217,20 @@ def _apply(job: _Job, row: EventRow, value: NormalPost | None) -> None:
     job.dirty = True
 
 
-def _scan(jobs: dict[UUID, _Job], ops: list[Op], scan: Scan) -> None:
+def _scan(jobs: dict[UUID, JobState], ops: list[Op], scan: Scan) -> None:
     for job in jobs.values():
         if job.status == "open" and job.source == scan.source:
             job.saw(scan.occurred_at)
     ops.append(Execute(_SEEN, (scan.source, scan.occurred_at)))
 
 
-def _flush(jobs: dict[UUID, _Job], ops: list[Op]) -> int:
+def _flush(jobs: dict[UUID, JobState], ops: list[Op]) -> int:
     """Write what changed since the last cut; return how many rows."""
     changed = [(job_id, job) for job_id, job in jobs.items() if job.dirty]
     closed = [(job_id, job.position) for job_id, job in changed if job.content is None]
     if closed:
         ops.append(Execute(_CLOSE, tuple(map(list, zip(*closed, strict=True)))))
-    rows = [_row(job_id, job) for job_id, job in changed if job.content is not None]
+    rows = [job_row(job_id, job) for job_id, job in changed if job.content is not None]
     if rows:
         ops.append(Upsert(TABLE, ("job_id",), COLUMNS, rows))
         ops += _fill(changed)
@@ -236,12 +239,12 @@ def _flush(jobs: dict[UUID, _Job], ops: list[Op]) -> int:
     return len(changed)
 
 
-def _fill(changed: list[tuple[UUID, _Job]]) -> list[Op]:
+def _fill(changed: list[tuple[UUID, JobState]]) -> list[Op]:
     """Note which fields the written jobs have; an erased one says nothing of its source."""
     known = [(job_id, job) for job_id, job in changed if job.content is not None]
     gone = [(job_id,) for job_id, job in known if job.status == "erased"]
     rows = [
-        (job_id, job.source, job.observed_on, _mask(job.content))
+        (job_id, job.source, job.observed_on, fill_mask(job.content))
         for job_id, job in known
         if job.content is not None and job.status != "erased"
     ]
@@ -253,11 +256,13 @@ def _fill(changed: list[tuple[UUID, _Job]]) -> list[Op]:
     return ops
 
 
-def _mask(content: NormalPost) -> int:
+def fill_mask(content: NormalPost) -> int:
+    """Return the bits of the fields that the post fills; see shared/fill.py."""
     return filled_mask({name: getattr(content, name) for name in FIELDS})
 
 
-def _row(job_id: UUID, job: _Job) -> tuple[Any, ...]:
+def job_row(job_id: UUID, job: JobState) -> tuple[Any, ...]:
+    """Return the job's row, values in the order of COLUMNS."""
     content = (getattr(job.content, name) for name in CONTENT_COLUMNS)
     return (
         job_id, *content, job.content_hash, job.first_seen_at, job.last_seen_at, job.status,

@@ -41,7 +41,8 @@ from nextstep.settings import Settings
 Mode = Literal["preview", "verify", "swap"]
 OnStatus = Callable[[dict[str, Any]], None]
 
-_LOCK = 5641900
+#: Key of the advisory lock of whoever fills a shadow.
+LOCK = 5641900
 #: Seconds between two looks at the offsets.
 _LOOK_S = 0.1
 #: Events behind the head at which the lines are stopped to be compared.
@@ -165,39 +166,67 @@ async def rebuild(
             "a rebuild cannot run behind a transaction pooler",
             hint="name the server itself in DATABASE_URL",
         )
-    chosen = _chosen(stages, options)
-    control = await _control(url, settings)
+    chosen = chosen_stages(stages, options)
+    connection = await control(url, settings)
     try:
-        if not await control.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-            raise RebuildFailed(
-                "another rebuild is at work in this database",
-                hint="wait for it, or end it: SELECT * FROM pg_locks WHERE locktype = 'advisory'",
-            )
-        work = _Rebuild(url, settings, stages, chosen, options, control)
+        await lock(connection)
+        work = _Rebuild(url, settings, stages, chosen, options, connection)
         try:
             return await work.run(on_status, stop or anyio.Event())
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
             with anyio.CancelScope(shield=True):
-                if not control.is_closed():
-                    await control.execute(_GO_ON)
+                if not connection.is_closed():
+                    await connection.execute(_GO_ON)
                     if not options.keep:
-                        await shadow.drop(control)
+                        await shadow.drop(connection)
     finally:
-        control.terminate()
+        connection.terminate()
 
 
 async def drop_old(url: str, settings: Settings) -> list[str]:
     """Drop the tables that earlier swaps put aside; return their names."""
-    control = await _control(url, settings)
+    connection = await control(url, settings)
     try:
-        return await shadow.drop_old(control)
+        return await shadow.drop_old(connection)
     finally:
-        await control.close()
+        await connection.close()
 
 
-def _chosen(stages: Sequence[Stage], options: Options) -> tuple[Stage, ...]:
+async def lock(connection: asyncpg.Connection) -> None:
+    """
+    Be the only one who fills a shadow, as long as the connection lives.
+
+    Raises:
+        RebuildFailed: another one is at work.
+    """
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+        raise RebuildFailed(
+            "another rebuild is at work in this database",
+            hint="wait for it, or end it: SELECT * FROM pg_locks WHERE locktype = 'advisory'",
+        )
+
+
+async def unlock(connection: asyncpg.Connection) -> None:
+    """Let the next one fill the shadow."""
+    await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+
+async def plan_of(
+    connection: asyncpg.Connection, versions: dict[str, str], options: Options
+) -> shadow.Plan:
+    """Return the plan of a shadow with these stages' versions on the schema as it is."""
+    return shadow.Plan(
+        stages=versions,
+        at=options.at,
+        schema=await connection.fetchval("SELECT max(version) FROM schema_migrations"),
+        fresh_vectors=options.fresh_vectors,
+    )
+
+
+def chosen_stages(stages: Sequence[Stage], options: Options) -> tuple[Stage, ...]:
+    """Return the stages that a rebuild makes anew, in line order."""
     names = set(options.stages) or {stage.name for stage in stages}
     if options.at is not None:
         names = {stage.name for stage in stages}  # the live tables say nothing of the past
@@ -209,8 +238,8 @@ def _chosen(stages: Sequence[Stage], options: Options) -> tuple[Stage, ...]:
     )
 
 
-async def _control(url: str, settings: Settings) -> asyncpg.Connection:
-    """A connection with the rights of whoever owns the tables."""
+async def control(url: str, settings: Settings) -> asyncpg.Connection:
+    """Open a connection with the rights of whoever owns the tables."""
     connection = await pools.connect(url, None, settings)
     try:
         owner = await connection.fetchval(
@@ -293,12 +322,7 @@ class _Rebuild:
 
     async def _open(self, versions: dict[str, str]) -> bool:
         """Make the shadow, or find the one that a killed rebuild with the same plan left."""
-        plan = shadow.Plan(
-            stages=versions,
-            at=self._options.at,
-            schema=await self._control.fetchval("SELECT max(version) FROM schema_migrations"),
-            fresh_vectors=self._options.fresh_vectors,
-        )
+        plan = await plan_of(self._control, versions, self._options)
         if await shadow.found_plan(self._control) == plan:
             self._log.info("going on with the shadow of an earlier rebuild")
             if self._options.at is None:
@@ -398,7 +422,7 @@ class _Rebuild:
 
     async def _renew(self, live: Sequence[str], position: int) -> None:
         """Keep the stop alive on a connection of its own: `control` may be comparing for long."""
-        connection = await _control(self._url, self._settings)
+        connection = await control(self._url, self._settings)
         try:
             while True:
                 await anyio.sleep(_RENEW_S)

@@ -80,12 +80,23 @@ async def found_plan(connection: asyncpg.Connection) -> Plan | None:
     return None if document is None else msgspec.convert(document, Plan)
 
 
-async def make(connection: asyncpg.Connection, plan: Plan, tables: Sequence[str]) -> None:
-    """Make an empty shadow of the tables and of the runner's books; all or nothing."""
+async def make(
+    connection: asyncpg.Connection,
+    plan: Plan,
+    tables: Sequence[str],
+    *,
+    bare: Sequence[str] = (),
+) -> None:
+    """
+    Make an empty shadow of the tables and of the runner's books; all or nothing.
+
+    Args:
+        bare: tables that are filled by COPY: they get their keys now, `build_indexes` the rest.
+    """
     async with connection.transaction():
         await drop(connection)
         for table in (*BOOKS, *tables):
-            await _make_one(connection, table)
+            await _make_one(connection, table, is_bare=table in bare)
         # Given up for good is given up in a rebuild too.
         await connection.execute(
             f"INSERT INTO {SHADOW_SCHEMA}.dead_letters SELECT * FROM public.dead_letters"
@@ -103,14 +114,15 @@ async def make(connection: asyncpg.Connection, plan: Plan, tables: Sequence[str]
         )
 
 
-async def _make_one(connection: asyncpg.Connection, table: str) -> None:
+async def _make_one(connection: asyncpg.Connection, table: str, *, is_bare: bool) -> None:
     shape = await _shape(connection, table)
     shadow = f'{SHADOW_SCHEMA}."{table}"'
     script = [f'CREATE TABLE {shadow} (LIKE public."{table}" INCLUDING ALL EXCLUDING INDEXES)']
     if shape["options"]:
         script.append(f"ALTER TABLE {shadow} SET ({shape['options']})")
     script += [f"ALTER TABLE {shadow} {key}" for key in shape["keys"]]
-    script += [_in_shadow(index) for index in shape["indexes"] if not _is_late(index)]
+    if not is_bare:
+        script += [_in_shadow(index) for index in shape["indexes"] if not _is_late(index)]
     script += [f"GRANT {grant % shadow}" for grant in shape["grants"]]
     script.append(f"GRANT SELECT, {_WRITES} ON {shadow} TO nextstep_rebuild")
     await connection.execute(";\n".join(script))
@@ -118,10 +130,17 @@ async def _make_one(connection: asyncpg.Connection, table: str) -> None:
 
 async def build_late_indexes(connection: asyncpg.Connection, tables: Sequence[str]) -> int:
     """Build the indexes left for last, where they are still missing; return how many."""
+    return await build_indexes(connection, tables, only_late=True)
+
+
+async def build_indexes(
+    connection: asyncpg.Connection, tables: Sequence[str], *, only_late: bool = False
+) -> int:
+    """Build what a bare table lacks, or of any table what is left for last; return how many."""
     made = 0
     for table in tables:
         for index in (await _shape(connection, table))["indexes"]:
-            if _is_late(index):
+            if not only_late or _is_late(index):
                 await connection.execute(
                     _in_shadow(index).replace(" INDEX ", " INDEX IF NOT EXISTS ", 1)
                 )
