@@ -55,6 +55,7 @@ _SKIPS = (
     "the axe rules are not here",
     "schemathesis is not here",
     "ray is not here",
+    "no pg_dump of the named server's version is here",
 )
 
 

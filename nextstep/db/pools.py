@@ -182,10 +182,10 @@ class _BehindPooler(Connection):
 
 
 class _Reader(Connection):
-    """A connection that takes back nothing: a reader sets what it sets for its transaction."""
+    """A connection that takes back settings only: a reader locks nothing and listens to nobody."""
 
     def get_reset_query(self) -> str:
-        return ""  # with it every request would cost one more round trip
+        return "RESET ALL"
 
 
 @cache

