@@ -13,6 +13,7 @@ from nextstep.errors import ModelError
 from nextstep.match import strategy
 from nextstep.match.answer import Answer
 from nextstep.match.cursor import StaleCursor
+from nextstep.match.io import retrieve
 from nextstep.match.io.board import LiveBoard
 from nextstep.match.io.fitting import require_fitting
 from nextstep.match.io.search import search
@@ -399,6 +400,43 @@ async def test_vectors_in_memory_are_those_of_the_database(
     await connection.execute("UPDATE stage_offsets SET position = $1", head + 1)
     after = await same(live)
     assert not {best, other} & {result.job_id for result in after.results[:5]}
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+async def test_a_job_that_changes_during_a_match_is_left_out_of_it(
+    connection: Any, settings: Settings, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch,
+    in_memory: bool,
+) -> None:  # fmt: skip
+    await fill(connection, varied(30))
+    reading = read_profile(convert_profile({"text": "python kafka spark"}), lexicon)
+    live = LiveBoard(lexicon.soft, held_vectors(settings) if in_memory else None)
+
+    async def ids() -> list[Any]:
+        answer, _ = await match(
+            connection, reading, bag(reading.query_text), lexicon=lexicon, settings=settings,
+            board=live,
+        )  # fmt: skip
+        assert (answer.retrieval.method == "memory") == in_memory
+        return [result.job_id for result in answer.results]
+
+    first = await ids()
+    board, best = live._board, first[0]
+    if in_memory:
+        assert board.vectors is not None
+        look = board.vectors.nearest
+        monkeypatch.setattr(
+            board.vectors, "nearest", lambda *asked: (look(*asked), board.renew(best))[0]
+        )
+    else:
+        ask = retrieve._similarities
+
+        async def meanwhile(*asked: Any) -> Any:
+            board.renew(best)
+            return await ask(*asked)
+
+        monkeypatch.setattr(retrieve, "_similarities", meanwhile)
+    during = await ids()
+    assert best not in during and set(first[1:10]) <= set(during)
 
 
 @pytest.mark.req("X-12")

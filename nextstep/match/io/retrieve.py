@@ -126,23 +126,19 @@ async def find_nearest(
         subset = board.ids(mask) if strategy.method == "subset" else None
         rows = await _nearest_rows(connection, query, strategy, index, subset)
         near = [
-            (canonical, 1 - row["distance"])
+            (slot, row["job_id"], 1 - row["distance"])
             for row in rows
-            if _passes(board, mask, canonical := row["job_id"])
+            if (slot := _passing_slot(board, mask, row["job_id"])) is not None
         ]
         if len(near) >= strategy.wanted or strategy.method == "subset":
             break
         strategy = widened(strategy, total, index)
     found = {row["job_id"]: 1 - row["distance"] for row in rows if row["job_id"] in wanted}
     found |= await _similarities(connection, query, [one for one in wanted if one not in found])
-    near.sort(key=lambda one: (-one[1], one[0].bytes))
+    near.sort(key=lambda one: (-one[2], one[1].bytes))
     cosines = {wanted[canonical]: cosine for canonical, cosine in found.items()}
-    slots = []
-    for canonical, cosine in near[:nearest]:
-        slot = board.slot(canonical)
-        if slot is not None:
-            slots.append(slot)
-            cosines[slot] = cosine
+    cosines |= {slot: cosine for slot, _, cosine in near}
+    slots = [slot for slot, _, _ in near[:nearest] if board.is_alive(slot)]
     return Nearest(slots, cosines, strategy, index)
 
 
@@ -255,7 +251,7 @@ def _of_model(query: VectorQuery) -> str:
     return f"FROM job_embeddings WHERE {predicate(query.model, query.recipe)} AND dim = {query.dim}"
 
 
-def _passes(board: Board, mask: Mask, canonical: UUID) -> bool:
+def _passing_slot(board: Board, mask: Mask, canonical: UUID) -> int | None:
     slot = board.slot(canonical)
     # A cluster that changed while the database was asked has a new slot, beyond this mask.
-    return slot is not None and slot < len(mask) and bool(mask[slot])
+    return slot if slot is not None and slot < len(mask) and mask[slot] else None
