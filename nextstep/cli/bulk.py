@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import anyio
 
-from nextstep.cli.common import add_json, confirmed, print_json, run_async, stop_on_signals
-from nextstep.cli.up import showing_stages
+from nextstep.cli.common import add_json, confirmed, print_json
+from nextstep.cli.up import OnStatus, run_shown
 from nextstep.db import embedded
 from nextstep.events.io.ray_cluster import require_ray
 from nextstep.ops.bulk import drop, ledger
@@ -157,33 +158,22 @@ def _load(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _loaded(url: str, args: argparse.Namespace, settings: Settings) -> LoadReport:
-    box: list[LoadReport] = []
-
     def say(step: str, place: int, of: int) -> None:
         _say(f"{step}: range {place:,} of {of:,} is in the shadow")
 
-    async def main() -> int:
-        stop = anyio.Event()
-        async with anyio.create_task_group() as group:
-            group.start_soon(stop_on_signals, stop)
-            with showing_stages() as on_status:
-                box.append(
-                    await load(
-                        url,
-                        args.folder,
-                        settings,
-                        line_stages(settings),
-                        swap=args.swap,
-                        on_step=say,
-                        on_status=on_status,
-                        stop=stop,
-                    )
-                )
-            group.cancel_scope.cancel()
-        return 0
+    def work(on_status: OnStatus, stop: anyio.Event) -> Coroutine[Any, Any, LoadReport]:
+        return load(
+            url,
+            args.folder,
+            settings,
+            line_stages(settings),
+            swap=args.swap,
+            on_step=say,
+            on_status=on_status,
+            stop=stop,
+        )
 
-    run_async(main)
-    return box[0]
+    return run_shown(work)
 
 
 def _print_load(report: LoadReport, folder: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Coroutine
 from typing import Any
 
 import anyio
 from rich.console import Console
 from rich.table import Table
 
-from nextstep.cli.common import add_json, print_json, run_async, stop_on_signals
-from nextstep.cli.up import showing_stages
+from nextstep.cli.common import add_json, print_json, run_async
+from nextstep.cli.up import OnStatus, run_shown
 from nextstep.db import embedded, migrate, pools
 from nextstep.errors import NextStepError, UsageError
 from nextstep.events.io import log
@@ -84,28 +85,11 @@ def _drop_old(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _run(url: str, settings: Settings, options: Options) -> RebuildReport:
-    box: list[RebuildReport] = []
+    def work(on_status: OnStatus, stop: anyio.Event) -> Coroutine[Any, Any, RebuildReport]:
+        stages = line_stages(settings)
+        return rebuild(url, settings, stages, options, on_status=on_status, stop=stop)
 
-    async def main() -> int:
-        stop = anyio.Event()
-        async with anyio.create_task_group() as group:
-            group.start_soon(stop_on_signals, stop)
-            with showing_stages() as on_status:
-                box.append(
-                    await rebuild(
-                        url,
-                        settings,
-                        line_stages(settings),
-                        options,
-                        on_status=on_status,
-                        stop=stop,
-                    )
-                )
-            group.cancel_scope.cancel()
-        return 0
-
-    run_async(main)
-    return box[0]
+    return run_shown(work)
 
 
 def _verify(args: argparse.Namespace, settings: Settings) -> int:

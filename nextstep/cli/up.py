@@ -36,6 +36,7 @@ from nextstep.ops.stages import line_stages
 from nextstep.settings import Settings
 
 T = TypeVar("T")
+OnStatus = Callable[[dict[str, Any]], None]
 
 #: The corpus and the profiles that are shipped.
 SAMPLE = Path(__file__).resolve().parents[1] / "sample"
@@ -247,7 +248,7 @@ How to go on:
 
 
 @contextmanager
-def showing_stages() -> Iterator[Callable[[dict[str, Any]], None]]:
+def showing_stages() -> Iterator[OnStatus]:
     """Give a function that shows status documents: bars on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
         yield _lines()
@@ -269,6 +270,23 @@ def showing_stages() -> Iterator[Callable[[dict[str, Any]], None]]:
                 bar.update(tasks[name], completed=stage["offset"], total=found["head"])
 
         yield show
+
+
+def run_shown(work: Callable[[OnStatus, anyio.Event], Coroutine[Any, Any, T]]) -> T:
+    """Return what a piece of work gives, which shows its stages and stops on a signal."""
+    box: list[T] = []
+
+    async def main() -> int:
+        stop = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(stop_on_signals, stop)
+            with showing_stages() as on_status:
+                box.append(await work(on_status, stop))
+            group.cancel_scope.cancel()
+        return 0
+
+    run_async(main)
+    return box[0]
 
 
 def _lines() -> Callable[[dict[str, Any]], None]:

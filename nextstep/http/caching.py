@@ -10,6 +10,7 @@ Source: issue 8 item 4.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Awaitable, Callable
 
@@ -27,6 +28,7 @@ SELECT (SELECT coalesce(max(position), 0) FROM job_events)::text || ' ' ||
 """
 #: Bytes below which compression gains nothing.
 _SMALL = 1000
+_LEVEL = 1
 _TEXTS = frozenset(
     {
         "application/json", "application/problem+json", "text/html", "text/css", "text/csv",
@@ -65,4 +67,6 @@ def compress(request: web.Request, response: web.StreamResponse) -> None:
         return
     response.headers["Vary"] = "Accept-Encoding"
     if len(response.body) >= _SMALL and "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.enable_compression(web.ContentCoding.gzip)
+        # Lightly: the library's own level takes twice as long, for a tenth fewer bytes.
+        response.body = gzip.compress(response.body, compresslevel=_LEVEL, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"

@@ -47,7 +47,17 @@ class Facts:
         mine = set(wanted.skills)
         self._common = board.count_skills(mine)
         self._stated_soft = mine & board.soft
-        self._title = title_matches(board, wanted)
+        # Per title first: the titles of the market are few against its jobs.
+        self._alike = np.zeros(board.titles)
+        for title, _ in wanted.titles:
+            if title:
+                self._alike = np.maximum(self._alike, board.title_likeness(title))
+        codes = (
+            board.code("title_cluster", cluster.casefold())
+            for title, cluster in wanted.titles
+            if title and cluster
+        )
+        self._clusters = {code for code in codes if code > 0}
         stated = {
             "location": wanted.city or wanted.country or wanted.work_mode,
             "seniority": wanted.seniority,
@@ -68,8 +78,8 @@ class Facts:
             mask: slots that may be returned.
             most: how many at most.
         """
-        size = len(mask)
-        slots: Slots = np.flatnonzero(mask & ((self._common[:size] > 0) | (self._title[:size] > 0)))
+        slots: Slots = np.flatnonzero(mask)
+        slots = slots[(self._common[slots] > 0) | (self._titles(slots) > 0)]
         if not len(slots):
             return []
         score = np.zeros(len(slots), dtype=np.int64)
@@ -97,7 +107,7 @@ class Facts:
             case "skills":
                 values = self._skills(slots, literal)
             case "title":
-                values = self._title[slots]
+                values = self._titles(slots)
             case "location":
                 values = locations(board, wanted, slots)
             case "seniority":
@@ -107,6 +117,16 @@ class Facts:
             case _:
                 values = recencies(board, self._as_of, slots)
         return np.round(values, 6)
+
+    def _titles(self, slots: Slots) -> Values:
+        titles = self.board.column("title_norm")[slots]
+        best: Values = self._alike[titles]
+        if self._clusters:
+            clusters = self.board.column("title_cluster")[slots]
+            for code in self._clusters:
+                # The cluster of a job without a title is of no use either.
+                best[(clusters == code) & (best < 0.8) & (titles > 0)] = 0.8
+        return best
 
     def _skills(self, slots: Slots, literal: Values | None) -> Values:
         common = self._common[slots]
@@ -124,23 +144,6 @@ def parts_of(values: Values, share: int) -> npt.NDArray[np.int64]:
     """Return features as parts of a score, in units: rounded half up, as `rank` rounds them."""
     parts: npt.NDArray[np.int64] = np.floor(share * values + 0.5).astype(np.int64)
     return parts
-
-
-def title_matches(board: Board, wanted: Wanted) -> Values:
-    """Return the feature "title" of every slot."""
-    titles, clusters = board.column("title_norm"), board.column("title_cluster")
-    # Per title first: the titles of the market are few against its jobs.
-    alike = np.zeros(board.titles)
-    for title, _ in wanted.titles:
-        if title:
-            alike = np.maximum(alike, board.title_likeness(title))
-    best: Values = alike[titles]
-    for title, cluster in wanted.titles:
-        code = board.code("title_cluster", cluster.casefold()) if title and cluster else -1
-        if code > 0:
-            # The cluster of a job without a title is of no use either.
-            best[(clusters == code) & (best < 0.8) & (titles > 0)] = 0.8
-    return best
 
 
 def locations(board: Board, wanted: Wanted, slots: Slots) -> Values:
