@@ -214,6 +214,41 @@ def test_pages_fit_small_screens_in_both_schemes(
     context.close()
 
 
+#: Sums what moved without being asked to, from the first paint on.
+_SHIFTS = """() => new Promise(done => {
+  let sum = 0;
+  new PerformanceObserver(list => list.getEntries().forEach(e => { sum += e.value; }))
+    .observe({type: "layout-shift", buffered: true});
+  setTimeout(() => done(sum), 400);
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_moves_while_a_page_loads(
+    browser: Any, served: Served, login: Any, width: int
+) -> None:
+    context = browser.new_context(
+        base_url=served.address, storage_state=login, viewport={"width": width, "height": 700}
+    )
+    page = context.new_page()
+    moved = {}
+    for path in (
+        "/", "/?skill=Python", "/search?q=nurse", "/trends?skill=Python&skill=SQL",
+        "/trends/employers", "/console", "/console/dead-letters", "/console/sources",
+    ):  # fmt: skip
+        page.goto(path)
+        moved[path] = page.evaluate(_SHIFTS)
+    page.goto("/?skill=Python")
+    page.locator(".result h3 a").first.click()
+    page.wait_for_url("**/jobs/*")
+    moved["job"] = page.evaluate(_SHIFTS)
+    assert moved == dict.fromkeys(moved, 0)
+    # What the measure sees where something does move.
+    page.evaluate("document.body.style.paddingTop = '200px'")
+    assert page.evaluate(_SHIFTS) > 0
+    context.close()
+
+
 def test_the_keyboard_alone_goes_from_question_to_job(page: Any) -> None:
     page.goto("/")
     page.keyboard.press("Tab")
