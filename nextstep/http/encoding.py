@@ -1,5 +1,9 @@
 """
-The server's encoder: one warm process of its own, so that torch stays out of this one.
+The server's encoder: the reference in a warm process of its own, a prepared model in a thread.
+
+torch must stay out of this process (700 MB, ten seconds), so the reference has its own. A prepared
+model takes 80 MB and computes without the interpreter's lock: a process of its own would cost 2 ms
+of processor time a query and 80 MB more, and buy nothing.
 
 Vectors of recent queries are kept; a queue that grows too long is refused.
 
@@ -12,9 +16,9 @@ import asyncio
 import multiprocessing
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +26,7 @@ from nextstep.errors import ModelError
 from nextstep.events.io.workers import settle_in
 from nextstep.http.problem import Overloaded
 from nextstep.processors.io.encoder import TextEncoder, Vectors, load_query_encoder
+from nextstep.processors.io.prepared import serves_fast
 from nextstep.settings import Settings
 
 #: Queries that may wait. At 20 ms each the last one waits about a second.
@@ -30,34 +35,40 @@ _MOST_WAITING = 64
 _KEPT = 1024
 
 
+class _Seat(Protocol):
+    """Where a model sits: it is loaded by the first call, and encodes one call after the other."""
+
+    async def run(self, texts: list[str]) -> Vectors: ...
+    async def close(self) -> None: ...
+
+
 class QueryEncoder:
     """
-    Encodes queries in a spawned process; `await start()` first, `await close()` at the end.
+    Encodes queries beside the event loop; `await start()` first, `await close()` at the end.
 
-    A process that died is started anew by the next query.
+    Args:
+        settings: name the model and which of its forms serves.
+        load: makes the encoder; an own one sits in a process, as the reference does.
     """
 
     def __init__(
         self, settings: Settings, load: Callable[[Settings], TextEncoder] = load_query_encoder
     ) -> None:
-        self._settings = settings
-        self._load = load
-        self._pool: ProcessPoolExecutor | None = None
+        in_thread = load is load_query_encoder and serves_fast(settings)
+        self._seat: _Seat = (_Thread if in_thread else _Process)(settings, load)
         self._recent: OrderedDict[str, Any] = OrderedDict()
         self._waiting = 0
         self.is_warm = False
 
     async def start(self) -> None:
         """Load the model; raises ModelError where it cannot be."""
-        await self._run([])
+        await self._seat.run([])
         self.is_warm = True
 
     async def close(self) -> None:
-        """End the process."""
-        pool, self._pool = self._pool, None
+        """End the process or thread."""
         self.is_warm = False
-        if pool is not None:
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        await self._seat.close()
 
     async def encode(self, texts: Sequence[str]) -> Vectors:
         """
@@ -77,7 +88,7 @@ class QueryEncoder:
                 )
             self._waiting += 1
             try:
-                fresh = dict(zip(missing, await self._run(missing), strict=True))
+                fresh = dict(zip(missing, await self._seat.run(missing), strict=True))
             finally:
                 self._waiting -= 1
         vectors = [fresh[text] if text in fresh else self._recent[text] for text in texts]
@@ -91,7 +102,37 @@ class QueryEncoder:
         while len(self._recent) > _KEPT:
             self._recent.popitem(last=False)
 
-    async def _run(self, texts: list[str]) -> Vectors:
+
+class _Thread:
+    """A model in a thread of this process."""
+
+    def __init__(self, settings: Settings, load: Callable[[Settings], TextEncoder]) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._settings = settings
+        self._load = load
+        self._encoder: TextEncoder | None = None
+
+    async def run(self, texts: list[str]) -> Vectors:
+        return await asyncio.wrap_future(self._pool.submit(self._encode, texts))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+    def _encode(self, texts: list[str]) -> Vectors:
+        if self._encoder is None:
+            self._encoder = self._load(self._settings)
+        return self._encoder.queries(texts)
+
+
+class _Process:
+    """A model in a spawned process; one that died is started anew by the next query."""
+
+    def __init__(self, settings: Settings, load: Callable[[Settings], TextEncoder]) -> None:
+        self._settings = settings
+        self._load = load
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def run(self, texts: list[str]) -> Vectors:
         for last_try in (False, True):
             pool = self._started()
             try:
@@ -107,6 +148,11 @@ class QueryEncoder:
                         hint="see the system log; the model needs about 800 MB",
                     ) from error
         raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:

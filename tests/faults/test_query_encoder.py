@@ -1,10 +1,11 @@
-"""The server's encoder process: killed, failing, overloaded."""
+"""The server's encoder, in a process and in a thread: killed, failing, overloaded."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,10 @@ def refuse(_: Settings) -> BagOfWords:
 
 
 def worker_pid(encoder: QueryEncoder) -> int:
-    assert encoder._pool is not None
-    (pid,) = encoder._pool._processes
+    seat = encoder._seat
+    assert isinstance(seat, encoding._Process)
+    assert seat._pool is not None
+    (pid,) = seat._pool._processes
     return pid
 
 
@@ -67,3 +70,27 @@ async def test_too_long_a_queue_is_refused_and_kept_vectors_are_not(
         assert np.allclose((await busy)[0], bag("new"))
     finally:
         await encoder.close()
+
+
+async def test_a_prepared_model_sits_in_a_thread_and_refuses_as_clearly(home: Path) -> None:
+    encoder = QueryEncoder(Settings(home=home, encoder="fast"))
+    try:
+        with pytest.raises(ModelError, match="not prepared"):
+            await encoder.start()
+        assert not encoder.is_warm
+        assert isinstance(encoder._seat, encoding._Thread)
+    finally:
+        await encoder.close()
+
+
+async def test_a_thread_encodes_as_a_process_does_and_ends(home: Path) -> None:
+    settings = Settings(home=home)
+    thread = encoding._Thread(settings, load_bag_of_words)
+    process = encoding._Process(settings, load_bag_of_words)
+    try:
+        texts = ["nurse", "night shift nurse"]
+        assert np.array_equal(await thread.run(texts), await process.run(texts))
+    finally:
+        await thread.close()
+        await process.close()
+    assert not [one for one in threading.enumerate() if one.name.startswith("encoder")]
