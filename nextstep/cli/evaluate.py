@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from nextstep.cli import evaluate_extraction, evaluate_match
+from nextstep.cli import evaluate_extraction, evaluate_match, evaluate_titles
 from nextstep.cli.common import add_json, print_json
 from nextstep.errors import UsageError
 from nextstep.settings import Settings
@@ -30,6 +30,7 @@ def register(verbs: Any) -> None:
     dedupe.set_defaults(run=_dedupe)
     evaluate_extraction.register(subjects)
     evaluate_match.register(subjects)
+    evaluate_titles.register(subjects)
 
 
 def _dedupe(args: argparse.Namespace, _: Settings) -> int:

