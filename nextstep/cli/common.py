@@ -7,10 +7,10 @@ import getpass
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 import anyio
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 
+#: Where answers go while `only_json` keeps stdout from everybody else.
+_answers: TextIO | None = None
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the flag that every verb with an answer for a person has."""
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -34,8 +38,21 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def print_json(value: Any) -> None:
     """Write one JSON document and a newline to stdout."""
-    sys.stdout.buffer.write(msgspec.json.encode(value, enc_hook=_encode) + b"\n")
-    sys.stdout.buffer.flush()
+    out = (_answers or sys.stdout).buffer
+    out.write(msgspec.json.encode(value, enc_hook=_encode) + b"\n")
+    out.flush()
+
+
+@contextmanager
+def only_json() -> Iterator[None]:
+    """Let `print_json` alone write to stdout; what anybody else prints goes to stderr."""
+    global _answers  # noqa: PLW0603 - as stdout itself
+    kept, _answers = _answers, sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _answers = kept
 
 
 def _encode(value: Any) -> Any:

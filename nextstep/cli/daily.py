@@ -14,7 +14,7 @@ from nextstep.cli.match import ask
 from nextstep.db import embedded, migrate
 from nextstep.errors import NextStepError, UsageError
 from nextstep.match.profile import ProfileRefused, convert_profile
-from nextstep.ops import daily
+from nextstep.ops import daily, daily_files
 from nextstep.ops.daily_report import RunReport, markdown
 from nextstep.ops.inbox import SETTLED_S, Watch
 from nextstep.ops.replay import replay
@@ -101,8 +101,8 @@ def _shown(result: Any) -> dict[str, Any]:
 
 
 def _replay(args: argparse.Namespace, settings: Settings) -> int:
-    runs = daily.runs_folder(settings)
-    report: RunReport = daily.read(runs, args.run_id)
+    runs = daily_files.runs_folder(settings)
+    report: RunReport = daily_files.read(runs, args.run_id)
     if report.status == "failed":
         raise UsageError(
             f"run {report.run_id} failed, so it has no result to make again",

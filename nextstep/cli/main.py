@@ -74,6 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings({name: getattr(args, name) for name in _SETTING_FLAGS}, os.environ)
         logs.configure(settings)
+        if settings.executor == "ray" and getattr(args, "json", False):
+            from nextstep.cli.common import only_json  # noqa: PLC0415 - slow to load
+
+            # Ray prints to stdout when a worker dies, whatever it is told.
+            with only_json():
+                return int(args.run(args, settings))
         return int(args.run(args, settings))
     except NextStepError as error:
         print(f"nextstep: {error}", file=sys.stderr)

@@ -17,23 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 from structlog.contextvars import bound_contextvars
 
 from nextstep import __version__, clock, logs
 from nextstep.db import pools
 from nextstep.db.pools import Connection
-from nextstep.errors import NextStepError, StageError, UsageError
+from nextstep.errors import NextStepError, StageError
 from nextstep.events.identity import named_uuid
 from nextstep.events.io.line import run_line
 from nextstep.events.stage import Stage
-from nextstep.ops import inbox
-from nextstep.ops.daily_report import NAMED, Changes, Named, RunReport, StageRun, Top, markdown
+from nextstep.ops import daily_files, inbox
+from nextstep.ops.daily_report import NAMED, Changes, Named, RunReport, StageRun, Top
 from nextstep.ops.saved_profiles import saved_profiles
 from nextstep.projections.io.digests import digest_all, digest_table
 from nextstep.settings import Settings
 
-REPORT, SUMMARY = "report.json", "summary.md"
 #: Seconds between two looks at the offsets; for which a stop holds; and until it is renewed.
 _LOOK_S = 0.25
 _STOP_S = 20
@@ -97,11 +95,6 @@ ON CONFLICT (run_id, stage) DO NOTHING
 """
 
 
-def runs_folder(settings: Settings) -> Path:
-    """Return the folder with one folder per run."""
-    return settings.home.expanduser() / "runs"
-
-
 def new_run_id() -> str:
     """Return an id that sorts by time."""
     return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -150,7 +143,7 @@ async def run_daily(
                 log.exception("fault")
         report.finished_at = clock.now().isoformat(timespec="milliseconds")
         await _note(url, settings, report)
-        path = write(runs_folder(settings), report)
+        path = daily_files.write(daily_files.runs_folder(settings), report)
         log.info("ends", status=report.status, head=report.head, report=str(path))
     return report
 
@@ -304,7 +297,7 @@ class _Run:
             report.changes = await changes(connection, report.since, report.head)
 
     async def _since(self, connection: Connection) -> tuple[int, str]:
-        before = latest(runs_folder(self._settings))
+        before = daily_files.latest(daily_files.runs_folder(self._settings))
         if before is None:
             return 0, "no run before this one"
         if before.head == 0 or before.head > self._report.head:
@@ -364,47 +357,3 @@ def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-# --- reports on disk ------------------------------------------------------------------------------
-
-
-def write(folder: Path, report: RunReport) -> Path:
-    """Write a report and its summary; the report appears whole."""
-    place = folder / report.run_id
-    place.mkdir(parents=True, exist_ok=True)
-    (place / SUMMARY).write_text(markdown(report), encoding="utf-8")
-    fresh = place / f".{REPORT}"
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
-    return fresh.rename(place / REPORT)
-
-
-def read(folder: Path, run_id: str) -> RunReport:
-    """
-    Return the report of a run; `latest` means the newest.
-
-    Raises:
-        UsageError: no such run, or its report cannot be read.
-    """
-    if run_id == "latest":
-        runs = [path.parent.name for path in sorted(folder.glob(f"*/{REPORT}"))]
-        run_id = runs[-1] if runs else run_id
-    path = folder / Path(run_id).name / REPORT
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=RunReport)
-    except (OSError, msgspec.DecodeError) as error:
-        raise UsageError(
-            f"there is no report of a run {run_id}",
-            detail=str(error),
-            hint=f"runs: {', '.join(sorted(p.name for p in folder.glob('*'))[-5:]) or 'none'}",
-        ) from error
-
-
-def latest(folder: Path) -> RunReport | None:
-    """Return the newest report of a run that came to its end, None without one."""
-    for path in sorted(folder.glob(f"*/{REPORT}"), reverse=True):
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            report = msgspec.json.decode(path.read_bytes(), type=RunReport)
-            if report.status != "failed":
-                return report
-    return None

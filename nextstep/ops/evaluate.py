@@ -3,8 +3,9 @@ Measure dedupe's decisions on labelled pairs: what it merges, what it links, wha
 
 A file has one JSON object per line: `label` (duplicate, variant, apart), `kind`, `reason`, `date`,
 `split` (seen or held_out), and the sides `a` and `b` with title, company, location,
-employment_type and text. Where the texts are excerpts, `similarity`, `head`, `part`, `estimate`
-and `meets` carry what was measured on the whole ones; else everything is computed from the texts.
+employment_type and text. Where the texts are excerpts, `similarity`, `head`, `part`, `core`,
+`estimate` and `meets` carry what was measured on the whole ones; else everything is computed from
+the texts.
 
 Source: issue 4 item 4, decisions.md 31.
 """
@@ -18,19 +19,18 @@ import msgspec
 
 from nextstep.errors import FileError
 from nextstep.processors.shared.company import normalize_company, strip_rating
+from nextstep.processors.shared.dedupe_body import read_body
 from nextstep.processors.shared.dedupe_compare import (
     Document,
-    Texts,
     compare_documents,
-    text_similarity,
 )
 from nextstep.processors.shared.dedupe_fields import make_fields
+from nextstep.processors.shared.dedupe_likeness import Texts, text_similarity
 from nextstep.processors.shared.dedupe_rules import RULES, Rules
-from nextstep.processors.shared.dedupe_text import words
 from nextstep.processors.shared.employment import parse_employment
 from nextstep.processors.shared.minhash import Sketcher, agreement, band_hashes, make_sketcher, sign
 from nextstep.processors.shared.place import parse_place
-from nextstep.processors.shared.sections import body_text, find_sections
+from nextstep.processors.shared.sections import find_sections
 from nextstep.processors.shared.text import clean_line, clean_text
 
 #: The labelled set of a checkout; it is test material and in no package.
@@ -38,7 +38,12 @@ GOLDEN = Path(__file__).resolve().parents[2] / "tests" / "golden" / "dedupe_pair
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One ad of a pair, as its source had it."""
+    """
+    One ad of a pair, as its source had it.
+
+    `named`: of the words of both titles and towns, those that stand in its whole text, where
+    `text` is an excerpt.
+    """
 
     title: str = ""
     company: str = ""
@@ -46,6 +51,7 @@ class Side(msgspec.Struct, frozen=True):
     employment_type: str = ""
     text: str = ""
     source: str = ""
+    named: str = ""
 
 
 class LabelledPair(msgspec.Struct, frozen=True):
@@ -62,6 +68,7 @@ class LabelledPair(msgspec.Struct, frozen=True):
     similarity: float | None = None
     head: float = 0.0
     part: float = 0.0
+    core: float = 0.0
     estimate: float = 1.0
     meets: bool = True
 
@@ -126,10 +133,10 @@ def judge_pairs(pairs: list[LabelledPair], rules: Rules = RULES) -> list[Judged]
 
 
 def _judge(pair: LabelledPair, sketcher: Sketcher, rules: Rules) -> Judged:
-    left, right = _document(pair.a), _document(pair.b)
+    left, right = document(pair.a, rules), document(pair.b, rules)
     estimate, meets = pair.estimate, pair.meets
     if pair.similarity is not None:
-        texts = Texts(pair.similarity, pair.head, pair.part)
+        texts = Texts(pair.similarity, pair.head, pair.part, pair.core)
     else:
         signatures = [sign(sketcher, document.body.split()) for document in (left, right)]
         estimate = agreement([(signatures[0], signatures[1])])[0]
@@ -142,7 +149,8 @@ def _judge(pair: LabelledPair, sketcher: Sketcher, rules: Rules) -> Judged:
     return Judged(pair, made.relation, made.rule, made.veto)
 
 
-def _document(side: Side) -> Document:
+def document(side: Side, rules: Rules = RULES) -> Document:
+    """Return one side as the stage compares it."""
     text = clean_text("", side.text).text
     sections = [msgspec.to_builtins(section) for section in find_sections(text)]
     company, location = clean_line(strip_rating(side.company)), clean_line(side.location)
@@ -155,7 +163,8 @@ def _document(side: Side) -> Document:
         employment=parse_employment(clean_line(side.employment_type)),
         text=text,
     )
-    return Document(" ".join(words(body_text(text, sections))), fields)
+    body = read_body(text, sections, rules)
+    return Document(f"{body.text} {side.named}".strip(), fields, body.core)
 
 
 def scores(judged: list[Judged]) -> list[Score]:

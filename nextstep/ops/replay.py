@@ -13,7 +13,8 @@ import msgspec
 
 from nextstep.db import pools
 from nextstep.events.stage import Stage, stage_version
-from nextstep.ops.daily import SUMMARY, changes
+from nextstep.ops.daily import changes
+from nextstep.ops.daily_files import SUMMARY
 from nextstep.ops.daily_report import Changes, RunReport, markdown
 from nextstep.projections.io.rebuild import Options, rebuild
 from nextstep.settings import Settings

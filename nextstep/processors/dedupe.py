@@ -33,12 +33,13 @@ from nextstep.events.stage import (
     Writes,
 )
 from nextstep.processors.shared import dedupe_sql as sql
+from nextstep.processors.shared.dedupe_body import read_body
 from nextstep.processors.shared.dedupe_buckets import Node, Pair, pair
 from nextstep.processors.shared.dedupe_clusters import Place
 from nextstep.processors.shared.dedupe_fields import Fields, make_fields
 from nextstep.processors.shared.dedupe_plan import Plan, Post, alone
 from nextstep.processors.shared.dedupe_rules import RULES, Rules
-from nextstep.processors.shared.dedupe_text import folded, words
+from nextstep.processors.shared.dedupe_text import folded
 from nextstep.processors.shared.minhash import (
     Sketcher,
     band_hashes,
@@ -46,16 +47,15 @@ from nextstep.processors.shared.minhash import (
     scheme_name,
     sign,
 )
-from nextstep.processors.shared.sections import body_text
 from nextstep.settings import Settings
 
-VERSION = 3
+VERSION = 4
 
 _MAP = ("job_id", "canonical_job_id", "similarity", "rule", "position")
 _PAIR = ("job_a", "job_b", "relation", "similarity", "reasons")
 _SIGNATURE = ("job_id", "group_key", "first_seen_at", "date_posted", "status")
 _GROUP = (
-    "group_key", "representative", "first_seen_at", "scheme", "signature", "fields", "body",
+    "group_key", "representative", "first_seen_at", "scheme", "signature", "fields", "body", "core",
 )  # fmt: skip
 
 
@@ -89,10 +89,8 @@ def _post(rules: Rules, sketcher: Sketcher, row: DedupeRow) -> Post | None:
     if row.status not in ("open", "closed") or row.first_seen_at is None:
         return None
     text = row.description_clean or ""
-    text_words = words(body_text(text, row.sections or []))
-    if len(text_words) < rules.min_words:
-        text_words = words(text)  # boilerplate is all there is
-    body = " ".join(text_words)
+    read = read_body(text, row.sections or [], rules)
+    body = read.text
     fields = make_fields(
         title=row.title or "",
         company=row.company_norm or row.company or "",
@@ -101,17 +99,18 @@ def _post(rules: Rules, sketcher: Sketcher, row: DedupeRow) -> Post | None:
         employment=(row.employment_type or "") if row.employment_type_raw else "",
         text=text,
     )
-    thin = len(text_words) < rules.min_words
-    content = _content(body, fields, folded(row.location_raw or "") if thin else "")
+    thin = len(read.words) < rules.min_words
+    content = _content(body, read.core, fields, folded(row.location_raw or "") if thin else "")
     if thin and not (fields.title and fields.company and (fields.city or row.location_raw)):
         # So short a text shows nothing; only a full set of equal fields may take its place.
         content = alone(content, row.job_id)
-    signature = b"" if thin else sign(sketcher, text_words)
+    signature = b"" if thin else sign(sketcher, read.words)
     return Post(
         content=content,
         signature=signature,
         bands=band_hashes(signature, rules.bands),
         body=body[: rules.body_limit],
+        core=read.core,
         fields=fields,
         first_seen_at=row.first_seen_at,
         date_posted=row.date_posted,
@@ -119,8 +118,8 @@ def _post(rules: Rules, sketcher: Sketcher, row: DedupeRow) -> Post | None:
     )
 
 
-def _content(body: str, fields: Fields, location: str) -> UUID:
-    parts = (body, *msgspec.structs.astuple(fields), location)
+def _content(body: str, core: list[int], fields: Fields, location: str) -> UUID:
+    parts = (body, str(core), *msgspec.structs.astuple(fields), location)
     return UUID(bytes=hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest())
 
 
@@ -280,7 +279,7 @@ def _group_ops(plan: Plan) -> list[Op]:
     entering = [(order, post.signature) for order, post in groups.added.values()]
     entering += [(order, group.signature) for group, order in groups.moved.values()]
     added = [
-        (key, order[1], order[0], scheme, post.signature, _plain(post.fields), post.body)
+        (key, order[1], order[0], scheme, post.signature, _plain(post.fields), post.body, post.core)
         for key, (order, post) in groups.added.items()
     ]
     moved = [(group.key, order) for group, order in groups.moved.values()]

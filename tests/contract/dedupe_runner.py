@@ -217,7 +217,9 @@ def _compare_all(
         a, b = sorted(two)
         estimate = agreement([(present[a].signature, present[b].signature)])[0]
         if estimate >= rules.gate or two in verdicts:
-            left, right = (Document(present[x].body, present[x].fields) for x in (a, b))
+            left, right = (
+                Document(present[x].body, present[x].fields, present[x].core) for x in (a, b)
+            )
             made[a, b] = compare(left, right, estimate, verdicts.get(two), rules)
     return made
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from nextstep.errors import UsageError
-from nextstep.ops import daily, inbox
+from nextstep.ops import daily, daily_files, inbox
 from nextstep.ops.daily_report import SCHEMA, Changes, Named, RunReport, Top, markdown
 from nextstep.ops.inbox import Input
 from nextstep.ops.replay import replay
@@ -93,7 +93,7 @@ async def test_a_day_and_the_next_and_both_made_again(
     ]  # fmt: skip
     kept = settings.home / "runs" / second.run_id
     assert (kept / "summary.md").read_text() == markdown(second)
-    assert daily.read(settings.home / "runs", "latest") == second
+    assert daily_files.read(settings.home / "runs", "latest") == second
 
     idle = await run(url, settings, folder)
     assert (idle.changes.counts, idle.digests) == ({}, second.digests)
@@ -134,14 +134,14 @@ async def test_a_run_that_fails_says_so_and_leaves_a_report(
     paused = await run(url, settings, tmp_path)
     assert (paused.status, paused.exit_code) == ("failed", 4)
     assert "stage extract is paused" in paused.error
-    assert daily.read(settings.home / "runs", paused.run_id) == paused
+    assert daily_files.read(settings.home / "runs", paused.run_id) == paused
     with psycopg.connect(url) as connection:
         held = connection.execute(
             "SELECT count(*) FROM stage_offsets WHERE stop_until IS NOT NULL"
         ).fetchone()
     assert held == (0,)
     # What failed is no run to count from.
-    assert daily.latest(settings.home / "runs") is None
+    assert daily_files.latest(settings.home / "runs") is None
 
     gone = msgspec.structs.replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none")
     down = await run(gone.database_url, gone, tmp_path)
@@ -192,4 +192,4 @@ def test_a_summary_shows_texts_of_sources_and_obeys_none() -> None:
 def test_runs_are_found_by_id_and_only_there(tmp_path: Path) -> None:
     for wrong in ("latest", "none", "../../etc"):
         with pytest.raises(UsageError):
-            daily.read(tmp_path, wrong)
+            daily_files.read(tmp_path, wrong)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextstep.processors.shared.dedupe_body import core_text, read_body
 from nextstep.processors.shared.dedupe_compare import Document, compare
 from nextstep.processors.shared.dedupe_fields import Fields, make_fields, postcode, references
 from nextstep.processors.shared.dedupe_rules import RULES
 from nextstep.processors.shared.dedupe_text import folded, words
 from nextstep.processors.shared.dedupe_titles import level_conflict, read_title, stated_title
 from nextstep.processors.shared.minhash import agreement, band_hashes, make_sketcher, sign
+from nextstep.processors.shared.place import parse_place
 
 TEXT = " ".join(f"duty{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]} needs care" for i in range(60))
 
@@ -106,7 +109,7 @@ def test_importing_the_stage_loads_no_heavy_library() -> None:
         (Fields(city="leeds"), Fields(city="york"), ["city"]),
         (Fields(city="leeds"), Fields(), []),
         (Fields(country="gb"), Fields(country="us"), ["country"]),
-        (Fields(region="texas"), Fields(region="ohio"), ["region"]),
+        (Fields(region="texas"), Fields(region="ohio"), []),
         (Fields(region="texas", city="austin"), Fields(region="ohio"), ["region"]),
         (Fields(region="a", city="austin"), Fields(region="b", city="austin"), []),
         (Fields(employment="full_time"), Fields(employment="part_time"), ["employment_type"]),
@@ -238,10 +241,11 @@ US, GB = {"country": "us", "company": "acme"}, {"country": "gb", "company": "acm
         (Fields(reference="1234 99"), Fields(reference="1234"), []),
         (Fields(reference="1234"), Fields(), []),
         (Fields(postcode="408731"), Fields(postcode="349563"), ["postcode"]),
-        (Fields(region="ohio", **US), Fields(region="iowa", **US), ["region"]),
+        (Fields(region="ohio", **US), Fields(region="iowa", **US), []),
         (Fields(region="ohio", **US), Fields(region="iowa", city="ames", **US), ["region"]),
-        (Fields(region="essex", **GB), Fields(region="kent", **GB), ["region"]),
-        (Fields(region="ohio", country="us"), Fields(region="iowa", country="us"), ["region"]),
+        (Fields(region="essex", **GB), Fields(region="kent", city="dover", **GB), ["region"]),
+        (Fields(city="london", part="east"), Fields(city="london", part="north"), ["city"]),
+        (Fields(city="london", part="east"), Fields(city="london"), []),
         (Fields(company="company undisclosed"), Fields(company="acme"), ["company"]),
         (Fields(title="hematology nurse"), Fields(title="immunology nurse"), ["title"]),
         (
@@ -275,6 +279,127 @@ def test_a_copy_that_names_the_employer_is_one_vacancy() -> None:
     made = compare(Document(named, a), Document(named, b), 1.0, None, RULES)
     assert (made.relation, made.reasons["agree"]) == ("duplicate", ["employer_named"])
     assert compare(Document(TEXT, a), Document(TEXT, b), 1.0, None, RULES).relation == "variant"
+
+
+@pytest.mark.req("N-34")
+@pytest.mark.parametrize(
+    ("a", "b", "veto"),
+    [
+        ("Ohio, United States", "Iowa, United States", True),
+        ("Virginia, United States", "West Virginia, United States", True),
+        ("Sussex, UK", "West Sussex, UK", False),
+        ("England, United Kingdom", "London Area, United Kingdom", False),
+        ("Wrexham, Wrexham", "East Riding Of Yorkshire", True),
+        ("Nottingham, UK", "Nottinghamshire, UK", False),
+        ("Exeter, Devon", "Devon", False),
+        ("New York, United States", "Florida, United States", True),
+        ("Texas, United States", "New York City Metropolitan Area", True),
+        ("Herndon, VA", "Virginia, United States", False),
+        ("US, MS, Abbeville", "US, SC, Abbeville", True),
+        ("Boston, MA", "Boston, Massachusetts, United States", False),
+        ("Solothurn, Switzerland", "Glarus, Switzerland", True),
+        ("Bengaluru, Karnataka, India", "Karnataka, India", False),
+        ("East London, UK", "North London, UK", True),
+    ],
+)
+def test_two_places_of_work_keep_like_texts_apart(a: str, b: str, *, veto: bool) -> None:
+    def stated(location: str) -> Fields:
+        place = parse_place(location)
+        return make_fields(
+            title="Nurse", company="Acme", location=location, employment="", text="",
+            place=(place.city, place.region, place.country),
+        )  # fmt: skip
+
+    left = Document(TEXT, stated(a))
+    right = Document(TEXT.replace("needs care", "needs cares", 1), stated(b))
+    made = compare(left, right, 1.0, None, RULES)
+    assert made.relation == ("variant" if veto else "duplicate"), made.reasons
+    assert compare(right, left, 1.0, None, RULES) == made
+
+
+@pytest.mark.req("N-34")
+def test_a_town_that_one_text_names_and_the_other_leaves_out_is_another_place() -> None:
+    county = Fields(title="carer", region="devon", country="gb")
+    town = Fields(title="carer", city="ilfracombe", region="devon", country="gb")
+    a, b = Document(f"{TEXT} in devon", county), Document(f"{TEXT} in ilfracombe devon", town)
+    made = compare(a, b, 1.0, None, RULES)
+    assert made.reasons["veto"] == {"city": ["devon", "ilfracombe"]}
+    both = Document(f"{a.body} near ilfracombe", county)
+    assert compare(both, b, 1.0, None, RULES).relation == "duplicate"
+
+
+@pytest.mark.req("N-34")
+def test_two_directions_in_two_texts_are_two_places() -> None:
+    fields = Fields(title="manager", city="london")
+    made = [
+        compare(
+            Document(f"{TEXT} {a} end", fields),
+            Document(f"{TEXT} {b} end", fields),
+            1.0,
+            None,
+            RULES,
+        )
+        for a, b in (("south", "central"), ("south", "big"))
+    ]
+    assert [one.relation for one in made] == ["variant", "duplicate"]
+
+
+@pytest.mark.req("N-34")
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ("data scientist", "data scientist strategic finance", "variant"),
+        ("data analyst", "data analyst 23 01378", "duplicate"),
+        ("healthcare assistant", "health care assistant", "duplicate"),
+        ("full stack software engineer", "full stack developer", "duplicate"),
+        ("data analyst", "data analyst hybrid position", "duplicate"),
+    ],
+)
+def test_what_a_longer_title_says_of_like_texts(a: str, b: str, relation: str) -> None:
+    same = TEXT.replace("needs care", "needs cares", 1)
+    made = compare(
+        Document(TEXT, Fields(title=a)), Document(same, Fields(title=b)), 1.0, None, RULES
+    )
+    assert made.relation == relation
+
+
+@pytest.mark.req("N-34")
+def test_one_core_is_one_vacancy_whatever_stands_around_it() -> None:
+    fields = Fields(title="plant operator", city="bakersfield")
+    core = TEXT[: max(RULES.core_chars, len(TEXT) // 2)]
+    a = Document(f"{'our house is old ' * 60}{core}", fields, [1020, 1020 + len(core)])
+    b = Document(f"{core} {'perks and pleasant people ' * 40}", fields, [0, len(core)])
+    made = compare(a, b, 0.5, None, RULES)
+    assert (made.relation, made.reasons["rule"]) == ("duplicate", "core")
+    other = Document(b.body, Fields(title="plant operator", city="fresno"), b.core)
+    assert compare(a, other, 0.5, None, RULES).relation == "apart"
+    assert compare(Document(a.body, fields), b, 0.5, None, RULES).relation == "apart"
+
+
+@pytest.mark.req("N-34")
+def test_a_name_that_begins_the_other_is_one_employer_where_all_else_agrees() -> None:
+    a = Fields(title="analyst", company="citi", city="singapore")
+    b = Fields(title="analyst", company="citibank", city="singapore")
+    assert compare(Document(TEXT, a), Document(TEXT, b), 1.0, None, RULES).relation == "duplicate"
+    other = Fields(title="auditor", company="citibank", city="singapore")
+    assert compare(Document(TEXT, a), Document(TEXT, other), 1.0, None, RULES).relation == "variant"
+
+
+def test_the_core_of_a_body_is_its_duties_and_requirements() -> None:
+    parts = ["We are Acme.", "Duties\nYou bake bread.", "You sell it.", "We are all equal."]
+    text = "\n".join(parts)
+    ends = [text.index(part) + len(part) for part in parts]
+    kinds = ["about", "responsibilities", "requirements", "boilerplate"]
+    sections = [
+        {"kind": kind, "start": text.index(part), "end": end}
+        for kind, part, end in zip(kinds, parts, ends, strict=True)
+    ]
+    read = read_body(text, sections, msgspec.structs.replace(RULES, min_words=3))
+    assert read.text == "we are acme duties you bake bread you sell it"
+    assert core_text(read.text, read.core) == "duties you bake bread you sell it"
+    cut = read_body(text, sections, msgspec.structs.replace(RULES, min_words=3, body_limit=20))
+    assert core_text(cut.text[:20], cut.core) == "duties y"
+    assert read_body("Only this.", [], RULES).core == []
 
 
 @pytest.mark.req("N-34")

@@ -10,14 +10,21 @@ Source: decisions.md 19, N-34.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
+from nextstep.processors.shared.dedupe_body import core_text
 from nextstep.processors.shared.dedupe_fields import Fields
+from nextstep.processors.shared.dedupe_likeness import (
+    Texts,
+    contained,
+    core_likeness,
+    text_similarity,
+)
+from nextstep.processors.shared.dedupe_places import regions_differ
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.dedupe_titles import (
     extra_words,
@@ -35,10 +42,15 @@ _LEGAL_FORMS = """
 _LEGAL = frozenset(_LEGAL_FORMS.split())
 #: Letters; shorter names ("bip", "data") stand in texts that are not theirs.
 _NAME_LENGTH = 6
-#: Words of the runs by which a part of a text is found in another.
-_RUN = 4
-#: What both must state alike before a part of a text counts as a copy of it.
-_PART_NEEDS = frozenset({"title", "company", "city"})
+_SHORTEST_BEGINNING = 4
+#: Letters of a title's word; shorter ones say nothing of its subject.
+_SHORTEST = 2
+#: What both must state alike before a part of a text counts as a copy of it; and the employer,
+#: unless neither states one.
+_PART_NEEDS = frozenset({"title", "city"})
+_EMPLOYERS = frozenset({"company", "employer_named"})
+#: Parts of a town or country: where one text has one and the other another, they are two places.
+_DIRECTIONS = ("north", "south", "east", "west", "central")
 #: Kinds of employment that exclude each other, one set per question.
 _HOURS = frozenset({"full_time", "part_time"})
 _TENURE = frozenset(
@@ -47,25 +59,11 @@ _TENURE = frozenset(
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What is compared of one advertisement: its folded text and its fields."""
+    """What is compared of one advertisement: its folded text, its fields, where its core is."""
 
     body: str
     fields: Fields
-
-
-class Texts(msgspec.Struct, frozen=True):
-    """
-    How like two texts are, 0..1 with 3 decimals.
-
-    Attributes:
-        whole: of the whole texts.
-        head: of the shorter to the other's beginning, where it is that text cut short; else 0.
-        part: as `contained` says; None where it was not asked for.
-    """
-
-    whole: float
-    head: float = 0.0
-    part: float | None = None
+    core: list[int] = []
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -73,7 +71,7 @@ class Decision(msgspec.Struct, frozen=True):
     What texts and fields say, before any verdict.
 
     Attributes:
-        rule: text, cut or part (duplicate), veto (variant), unlike (apart).
+        rule: text, cut, part or core (duplicate), veto (variant), unlike (apart).
         agree: fields that both state alike, by name.
         veto: fields that speak against a merge, with their values.
     """
@@ -133,117 +131,101 @@ def compare_documents(a: Document, b: Document, texts: Texts, rules: Rules) -> D
         texts: what `text_similarity` found.
     """
     similarity = max(texts.whole, texts.head)
-    agreeing, vetoing = compare_fields(a.fields, b.fields, _likeness(similarity, rules), rules)
-    copied = similarity >= rules.same_text and "company" in vetoing
-    if copied and _employer_named(a, b):
-        agreeing = sorted([*agreeing, "employer_named"])
-        vetoing = {name: values for name, values in vetoing.items() if name != "company"}
+    agreeing, vetoing = compare_fields(a.fields, b.fields, similarity >= 1.0, rules)
+    alike = _PART_NEEDS.issubset(agreeing)
+    if "company" in vetoing and (
+        similarity >= rules.same_text
+        or (alike and len(vetoing) == 1 and _cores(a, b, texts, rules) >= rules.core)
+    ):
+        agreeing, vetoing = _without_agency(a, b, alike, agreeing, vetoing)
+    if similarity < rules.duplicate and (vetoing or not alike):
+        return Decision("apart", "unlike", similarity, agreeing, vetoing)
+    vetoing = vetoing or _named_in_one(a, b)
     if similarity >= rules.duplicate:
         if vetoing:
             return Decision("variant", "veto", similarity, agreeing, vetoing)
         rule = "cut" if texts.head > texts.whole else "text"
         return Decision("duplicate", rule, similarity, agreeing, vetoing)
-    if not vetoing and _PART_NEEDS.issubset(agreeing):
+    unknown = not (a.fields.company or b.fields.company)
+    if not vetoing and (unknown or not _EMPLOYERS.isdisjoint(agreeing)):
         part = texts.part if texts.part is not None else contained(a.body, b.body, rules)
         if part >= rules.part:
             return Decision("duplicate", "part", part, agreeing, vetoing)
+        core = _cores(a, b, texts, rules)
+        if core >= rules.core:
+            return Decision("duplicate", "core", core, agreeing, vetoing)
     return Decision("apart", "unlike", similarity, agreeing, vetoing)
 
 
-def _likeness(similarity: float, rules: Rules) -> str:
-    return "equal" if similarity >= 1.0 else "same" if similarity >= rules.same_text else "alike"
+def _cores(a: Document, b: Document, texts: Texts, rules: Rules) -> float:
+    if texts.core is not None:
+        return texts.core
+    return core_likeness(core_text(a.body, a.core), core_text(b.body, b.core), rules)
 
 
-def likenesses(pairs: Sequence[tuple[str, str]]) -> list[float]:
-    """Return the likeness of each pair of folded texts, 0..1, on all cores and without the GIL."""
-    if not pairs:
-        return []
-    ordered = [sorted(pair, key=_by_length) for pair in pairs]
-    found = process.cpdist(
-        [short for short, _ in ordered],
-        [long for _, long in ordered],
-        scorer=fuzz.ratio,
-        dtype="float64",
-        workers=-1,
-    )
-    return [score / 100 for score in found.tolist()]
+def _without_agency(
+    a: Document, b: Document, alike: bool, agreeing: list[str], vetoing: dict[str, list[str]]
+) -> tuple[list[str], dict[str, list[str]]]:
+    begins = alike and len(vetoing) == 1 and _begins(a.fields.company, b.fields.company)
+    if not begins and not _employer_named(a, b):
+        return agreeing, vetoing
+    kept = {name: values for name, values in vetoing.items() if name != "company"}
+    return sorted([*agreeing, "employer_named"]), kept
 
 
-def _by_length(text: str) -> tuple[int, str]:
-    return len(text), text
-
-
-def text_similarity(a: str, b: str, rules: Rules, whole: float | None = None) -> Texts:
-    """Return how like two folded texts are; `whole` is their likeness where it is known."""
-    if not a or not b:
-        return Texts(0.0)
-    if a == b:
-        return Texts(1.0)
-    short, long = sorted((a, b), key=_by_length)
-    if whole is None:
-        whole = fuzz.ratio(short, long) / 100
-    if whole >= rules.duplicate or not _may_be_cut(short, long, rules):
-        return Texts(_rounded(whole))
-    # Only a clean cut counts: two ads that merely begin alike are two ads.
-    least = rules.prefix_match * 100
-    head = fuzz.ratio(short, long[: len(short)], score_cutoff=least) / 100
-    return Texts(_rounded(whole), _rounded(head) if head else 0.0)
-
-
-def _rounded(share: float) -> float:
-    """Three decimals, and 1.0 for equal texts only: some fields are judged by that."""
-    return min(round(share, 3), 0.999)
-
-
-def contained(a: str, b: str, rules: Rules) -> float:
+def _named_in_one(a: Document, b: Document) -> dict[str, list[str]]:
     """
-    Return the share of the shorter text that stands somewhere in the longer one, in 0..1.
+    Return what only one text names: its ad's town, or another direction.
 
-    Blocks may have moved; 0 where the shorter is too short a part to tell.
+    "Care Assistant, Ilfracombe, Devon" and "Care Assistant, Devon" are two jobs where the texts
+    name the town and the county.
     """
-    short, long = sorted((a, b), key=_by_length)
-    if not _may_be_cut(short, long, rules):
-        return 0.0
-    parts = _runs(short)
-    return round(len(parts & _runs(long)) / len(parts), 3) if parts else 0.0
+    for own, other in ((a, b), (b, a)):
+        town = own.fields.city
+        elsewhere = other.fields.region or other.fields.country
+        if not town or other.fields.city or not elsewhere:
+            continue
+        if _has(own.body, town) and not _has(other.body, town):
+            return {"city": sorted((town, elsewhere))}
+    sides = [{way for way in _DIRECTIONS if f" {way} " in one.body} for one in (a, b)]
+    only = [sorted(sides[0] - sides[1]), sorted(sides[1] - sides[0])]
+    return {"city": sorted(" ".join(ways) for ways in only)} if all(only) else {}
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
-    words = text.split(" ")
-    return set(zip(*(words[at:] for at in range(_RUN)), strict=False))
-
-
-def _may_be_cut(short: str, long: str, rules: Rules) -> bool:
-    return len(short) >= rules.prefix_chars and len(short) >= rules.prefix_share * len(long)
+def _has(body: str, word: str) -> bool:
+    # At a word's beginning only: "nurses" names the nurse.
+    return body.startswith(word) or f" {word}" in body
 
 
 @lru_cache(maxsize=8192)
 def compare_fields(
-    a: Fields, b: Fields, texts: str, rules: Rules
+    a: Fields,
+    b: Fields,
+    equal: bool,
+    rules: Rules,
 ) -> tuple[list[str], dict[str, list[str]]]:
     """
     Return the fields that both state alike, and those that speak against a merge with values.
 
     Args:
-        texts: "equal", "same" but for tiny edits, or "alike". Where they are only alike, a title
-            that says more than the other speaks against a merge too, and unless they are equal a
-            level that only one states; where they are equal, one word of a long title does not.
+        equal: whether their texts are the same word for word. Where they are not, a word that only
+            one title has, or a level that only one states, speaks against a merge too.
 
     Copies of one ad have one set of fields, so answers are kept; callers do not change them.
     """
     found = {
-        "city": _differ(a.city, b.city),
-        "region": _regions_differ(a, b),
+        "city": _towns_differ(a, b),
+        "region": regions_differ(_place(a), _place(b), equal=equal),
         "country": _differ(a.country, b.country),
         "company": _companies_differ(a.company, b.company, rules),
         "employment_type": _employment_differs(a.employment, b.employment),
         "postcode": _differ(a.postcode, b.postcode),
         "reference": _references_differ(a.reference, b.reference),
-        **_titles_differ(a, b, texts, rules),
+        **_titles_differ(a, b, equal=equal, rules=rules),
     }
     values = {
-        "city": (a.city, b.city),
-        "region": (a.region, b.region),
+        "city": (f"{a.part} {a.city}".strip(), f"{b.part} {b.city}".strip()),
+        "region": (a.region or a.city, b.region or b.city),
         "country": (a.country, b.country),
         "company": (a.company, b.company),
         "employment_type": (a.employment, b.employment),
@@ -257,35 +239,42 @@ def compare_fields(
     return agreeing, vetoing
 
 
-def _titles_differ(a: Fields, b: Fields, texts: str, rules: Rules) -> dict[str, bool | None]:
+def _titles_differ(a: Fields, b: Fields, *, equal: bool, rules: Rules) -> dict[str, bool | None]:
     if not a.title or not b.title:
         return {}
-    places = " ".join((a.city, a.region, a.country, b.city, b.region, b.country))
+    places = _places(a, b)
     left, right = read_title(a.title, places), read_title(b.title, places)
     only_left, only_right = extra_words(left, right, rules)
-    differ = bool(only_left and only_right)
-    if texts == "equal":
-        differ = differ and shared_words(left, right) < rules.title_shared
-    doubt = texts == "alike"
+    if equal:
+        shared = shared_words(left, right) >= rules.title_shared
+        return {
+            "title": bool(only_left and only_right) and not shared,
+            "level": level_conflict(left, right) or None,
+        }
     return {
-        "title": differ or (doubt and bool(only_left or only_right)),
-        "level": level_conflict(left, right)
-        or (texts != "equal" and level_doubt(left, right))
-        or None,
+        # A number or a state's two letters are no subject.
+        "title": bool(only_left and only_right)
+        or any(word.isalpha() and len(word) > _SHORTEST for word in (*only_left, *only_right)),
+        "level": level_conflict(left, right) or level_doubt(left, right) or None,
     }
+
+
+def _places(a: Fields, b: Fields) -> str:
+    return " ".join((a.city, a.region, a.country, b.city, b.region, b.country))
 
 
 def _differ(a: str, b: str) -> bool | None:
     return a != b if a and b else None
 
 
-def _regions_differ(a: Fields, b: Fields) -> bool | None:
-    # Where both name a town, the towns decide: sources cut regions differently.
-    if (a.city and b.city) or not (a.region and b.region):
-        return None
-    # "Ohio, United States" is a stated place too: who reads one ad for two states takes them for
-    # two places of work, though a board may show one vacancy in many.
-    return a.region != b.region
+def _towns_differ(a: Fields, b: Fields) -> bool | None:
+    if a.city and a.city == b.city and a.part and b.part:
+        return a.part != b.part
+    return _differ(a.city, b.city)
+
+
+def _place(one: Fields) -> tuple[str, str, str, str]:
+    return one.city, one.region, one.country, one.state
 
 
 def _references_differ(a: str, b: str) -> bool | None:
@@ -298,6 +287,12 @@ def _employer_named(a: Document, b: Document) -> bool:
     # Spaces aside: "VORTEX-CoLab" is two words in one field and three in a text.
     bodies = [side.body.replace(" ", "") for side in (a, b)]
     return any(len(name) >= _NAME_LENGTH and all(name in body for body in bodies) for name in names)
+
+
+def _begins(a: str, b: str) -> bool:
+    """Whether one name begins the other: "Citi" and "Citibank"."""
+    short, long = sorted((_core(a), _core(b)), key=len)
+    return len(short) >= _SHORTEST_BEGINNING and long.startswith(short)
 
 
 def _core(company: str) -> str:

@@ -10,6 +10,7 @@ import re
 
 import msgspec
 
+from nextstep.processors.shared.dedupe_places import part_of_town, state_of
 from nextstep.processors.shared.dedupe_text import folded
 from nextstep.processors.shared.dedupe_titles import stated_title, title_codes
 
@@ -25,6 +26,8 @@ class Fields(msgspec.Struct, frozen=True, omit_defaults=True):
     employment: str = ""  # canonical kinds joined by ","
     postcode: str = ""
     reference: str = ""  # numbers joined by spaces, sorted
+    state: str = ""  # of the United States, stated or that of the town
+    part: str = ""  # "east" of "East London"
 
 
 #: A postcode at the end of a street address: "50 Gul Road 629351". Of the corpora only Singapore's
@@ -74,6 +77,8 @@ def make_fields(
         employment=employment,
         postcode=postcode(location),
         reference=" ".join(sorted({*references(text), *title_codes(title)})),
+        state=state_of(city, region, country),
+        part=part_of_town(city, location),
     )
 
 

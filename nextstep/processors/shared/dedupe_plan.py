@@ -35,20 +35,21 @@ from nextstep.processors.shared.dedupe_compare import (
     Comparison,
     Document,
     compare,
-    likenesses,
 )
 from nextstep.processors.shared.dedupe_fields import Fields
+from nextstep.processors.shared.dedupe_likeness import likenesses
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.minhash import agreement, band_hashes
 
 
 class Post(msgspec.Struct, frozen=True):
-    """A prepared job. Equal `content` means equal signature, body and fields."""
+    """A prepared job. Equal `content` means equal signature, body, core and fields."""
 
     content: UUID
     signature: bytes
     bands: list[int]
     body: str
+    core: list[int]
     fields: Fields
     first_seen_at: datetime
     date_posted: date | None
@@ -399,13 +400,14 @@ class Plan:
 
     @cached_property
     def comparisons(self) -> dict[Pair, Comparison]:
-        bodies: dict[Node, str] = dict(self.found["texts"])
+        texts = {node: (body, core) for node, body, core in self.found["texts"]}
 
         def document(node: Node) -> Document:
             if node in self.groups.added:
                 post = self.groups.added[node][1]
-                return Document(post.body, post.fields)
-            return Document(bodies[node], self.peers[node][2])
+                return Document(post.body, post.fields, post.core)
+            body, core = texts[node]
+            return Document(body, self.peers[node][2], core)
 
         documents = {node: document(node) for two in self.candidates for node in two}
         alike = likenesses([(documents[a].body, documents[b].body) for a, b in self.candidates])

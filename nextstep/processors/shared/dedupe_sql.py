@@ -109,7 +109,7 @@ SELECT representative, first_seen_at, signature, fields FROM dedupe_groups
 """
 
 TEXTS = """
-SELECT representative, body FROM dedupe_groups WHERE representative = ANY($1::uuid[])
+SELECT representative, body, core FROM dedupe_groups WHERE representative = ANY($1::uuid[])
 """
 
 #: The seeds and all that follow them along pairs from earlier to later: no other place can change.

@@ -46,7 +46,7 @@ _NOISE_WORDS = """
     remote hybrid onsite site wfh work working from home homeoffice urgent urgently contract
     contractor reposted repost new immediate immediately hiring wanted needed required full part
     time fulltime parttime permanent temporary temp perm virtual job jobs opening vacancy role
-    position opportunity level grade band tier all genders gn div months month
+    position opportunity level grade band tier all genders gn div months month based downtown
     a an and the of for in at on with to or und oder fur mit de en la le les des du et
 """
 _NOISE = frozenset(_NOISE_WORDS.split())
@@ -58,6 +58,9 @@ _SHORT = {
     "swe": "software engineer", "qa": "quality assurance", "hr": "human resources",
 }  # fmt: skip
 
+
+#: A person who writes programs goes by all of these, with or without "software" before it.
+_PROGRAMMERS = frozenset({"engineer", "engineers", "developer", "developers"})
 
 #: A requisition number within a title: "Market Risk Consultant (Jr63669)".
 _CODE = re.compile(r"(?<![\w-])[A-Za-z]{1,3}[-_]?\d{5,10}(?![\w-])")
@@ -113,7 +116,11 @@ def read_title(folded: str, places: str = "") -> Title:
     for index, token in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else ""
         before = tokens[index - 1] if index else ""
-        if token in _LEVELS and not _is_role(token, following):
+        if token == "software" and following in _PROGRAMMERS:
+            continue
+        if token in _PROGRAMMERS and before == "software":
+            subject.append("developer")
+        elif token in _LEVELS and not _is_role(token, following):
             levels.add(_LEVELS[token])
         elif token in _LOWERED and following in _HEADS:
             levels.add(_LOWERED[token])
@@ -175,7 +182,7 @@ def extra_words(a: Title, b: Title, rules: Rules) -> tuple[list[str], list[str]]
     # The beginning of the other, cut short or glued to what followed it, has no word of its own.
     if b.letters.startswith(a.letters):
         only_left = []
-    elif a.letters.startswith(b.letters):
+    if a.letters.startswith(b.letters):
         only_right = []
     return only_left, only_right
 
