@@ -9,7 +9,9 @@ import psycopg
 #: Each gives one column of text. Identifiers only, no oids, so that two databases compare.
 _PARTS = {
     "columns": """
-        SELECT concat_ws(' ', c.relname, c.relkind, a.attnum, a.attname,
+        SELECT concat_ws(' ', c.relname, c.relkind,
+               -- A dropped column leaves a hole in the numbers, which is no difference.
+               row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), a.attname,
           format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
           pg_get_expr(d.adbin, d.adrelid))
         FROM pg_class AS c
