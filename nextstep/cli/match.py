@@ -94,7 +94,7 @@ async def ask(
     url: str, settings: Settings, profiles: Sequence[Profile], answering: Answering = match
 ) -> list[Answer]:
     """
-    Return an answer per profile, with an encoder process of its own for these questions.
+    Return an answer per profile, with an encoder loaded for these questions alone.
 
     Args:
         answering: `match` or `search`.
