@@ -7,7 +7,7 @@ import sys
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nextstep.processors.shared.dedupe_body import core_text, read_body
@@ -179,6 +179,30 @@ def test_a_verdict_wins_over_text_and_fields(verdict: str, relation: str) -> Non
 def test_a_pair_reads_the_same_from_both_sides(a: str, b: str) -> None:
     left, right = Document(a * 4, Fields(title=b)), Document(b * 4, Fields(title=a))
     assert compare(left, right, 0.5, None, RULES) == compare(right, left, 0.5, None, RULES)
+
+
+_PLACED = st.builds(
+    Fields,
+    title=st.sampled_from(("", "carer", "senior carer", "night carer 2", "care worker")),
+    company=st.sampled_from(("", "citi", "citibank", "acme")),
+    city=st.sampled_from(("", "london", "nottingham", "abbeville")),
+    region=st.sampled_from(("", "sussex", "west sussex", "england", "nottinghamshire", "kent")),
+    country=st.sampled_from(("", "gb", "us", "ch")),
+    state=st.sampled_from(("", "texas")),
+    part=st.sampled_from(("", "east", "north")),
+)
+_BODIES = st.sampled_from((TEXT, f"{TEXT} in london", f"{TEXT} in east kent", f"{TEXT} north"))
+
+
+@pytest.mark.req("N-34")
+@given(_PLACED, _PLACED, _BODIES, _BODIES)
+@example(Fields(region="sussex"), Fields(region="west sussex", country="gb"), TEXT, f"{TEXT} north")
+def test_places_and_names_read_the_same_from_both_sides(
+    a: Fields, b: Fields, left: str, right: str
+) -> None:
+    one, two = Document(left, a, [0, len(TEXT)]), Document(right, b, [0, len(TEXT)])
+    assert compare(one, two, 0.9, None, RULES) == compare(two, one, 0.9, None, RULES)
+    assert compare(one, one, 1.0, None, RULES).relation == "duplicate"
 
 
 def test_titles_that_are_prose_state_nothing() -> None:

@@ -63,7 +63,8 @@ def regions_differ(
         equal: whether their texts are the same word for word; then two regions without a town
             are one vacancy shown in both (decisions.md 20).
     """
-    (a_city, a_region, country, _), (b_city, b_region, _, _) = a, b
+    (a_city, a_region, a_country, _), (b_city, b_region, b_country, _) = a, b
+    country = a_country or b_country  # where both are stated and differ, that speaks for itself
     if a_city and b_city:
         # Sources cut regions differently, but there is an Abbeville in each of five states.
         stated = country == "us" and a_city == b_city and a_region and b_region
