@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
@@ -41,6 +42,21 @@ def print_json(value: Any) -> None:
     out = (_answers or sys.stdout).buffer
     out.write(msgspec.json.encode(value, enc_hook=_encode) + b"\n")
     out.flush()
+
+
+def labelled_file(given: Path | None, golden: Path, subject: str) -> Path:
+    """
+    Return the labelled set that an evaluation reads: the one given, else the checkout's own.
+
+    Raises:
+        UsageError: none is given, and this is no checkout.
+    """
+    if given is None and not golden.is_file():
+        raise UsageError(
+            f"the labelled set of `eval {subject}` is in a checkout of the sources only",
+            hint=f"nextstep eval {subject} FILE.jsonl",
+        )
+    return given or golden
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from nextstep.cli import evaluate_extraction, evaluate_match, evaluate_titles
-from nextstep.cli.common import add_json, print_json
-from nextstep.errors import UsageError
+from nextstep.cli.common import add_json, labelled_file, print_json
 from nextstep.settings import Settings
 
 
@@ -37,12 +36,9 @@ def _dedupe(args: argparse.Namespace, _: Settings) -> int:
     # Imported here: the gazetteer and datasketch take a second that other verbs must not pay.
     from nextstep.ops import evaluate  # noqa: PLC0415
 
-    if args.file is None and not evaluate.GOLDEN.is_file():
-        raise UsageError(
-            "the labelled set is in a checkout of the sources only",
-            hint="nextstep eval dedupe FILE.jsonl",
-        )
-    judged = evaluate.judge_pairs(evaluate.read_pairs(args.file or evaluate.GOLDEN))
+    judged = evaluate.judge_pairs(
+        evaluate.read_pairs(labelled_file(args.file, evaluate.GOLDEN, "dedupe"))
+    )
     made, wrong = evaluate.scores(judged), evaluate.wrong(judged)
     if args.json:
         print_json({"scores": [msgspec.structs.asdict(one) for one in made], "wrong": wrong})

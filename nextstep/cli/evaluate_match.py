@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from nextstep.cli.common import add_json, print_json
-from nextstep.errors import UsageError
+from nextstep.cli.common import add_json, labelled_file, print_json
 from nextstep.settings import Settings
 
 #: What each kind of probe has to reach.
@@ -40,12 +39,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from nextstep.processors.io.taxonomy_files import load_taxonomies  # noqa: PLC0415
     from nextstep.processors.shared.extraction import build_kit  # noqa: PLC0415
 
-    if args.file is None and not measure.GOLDEN.is_file():
-        raise UsageError(
-            "the probes are in a checkout of the sources only",
-            hint="nextstep eval match FILE.jsonl",
-        )
-    probes = measure.read_probes(args.file or measure.GOLDEN)
+    probes = measure.read_probes(labelled_file(args.file, measure.GOLDEN, "match"))
     taxonomies = load_taxonomies(settings.taxonomies)
     lexicon, kit = make_lexicon(taxonomies), build_kit(taxonomies)
     encoder = load_query_encoder(settings)

@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from nextstep.cli.common import add_json, print_json
-from nextstep.errors import UsageError
+from nextstep.cli.common import add_json, labelled_file, print_json
 from nextstep.settings import Settings
 
 #: What the mean average precision of `title_norm` has to reach.
@@ -36,12 +35,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     from nextstep.processors.io.taxonomy_files import load_taxonomies  # noqa: PLC0415
     from nextstep.processors.shared.titles import normalize_title  # noqa: PLC0415
 
-    if args.file is None and not measure.GOLDEN.is_file():
-        raise UsageError(
-            "the labelled titles are in a checkout of the sources only",
-            hint="nextstep eval titles FILE.jsonl",
-        )
-    labelled = measure.read_titles(args.file or measure.GOLDEN)
+    labelled = measure.read_titles(labelled_file(args.file, measure.GOLDEN, "titles"))
     concepts = load_taxonomies(settings.taxonomies).titles
     made = measure.judge_titles(
         labelled,
