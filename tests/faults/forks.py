@@ -8,8 +8,8 @@ forks a process that drains the line, waits for its end and answers with one JSO
 `{"pid", "signal", "code", "hit": {"point", "mode", "stage", "batch"} | null, "error"}`. Forking
 saves the second that the imports take, so a hundred kills fit into a test.
 
-`mode` "before" kills ahead of the await, "during" when its first bytes are on the way; "stop" stops
-the process there (SIGSTOP) until somebody lets it go on. `fault` has
+`mode` "before" kills ahead of the await, "during" when its first bytes are on the way; "stop" and
+"stop during" stop the process there (SIGSTOP) until somebody lets it go on. `fault` has
 the stage fail once: "systemic" or "transient". `skip` passes a point so many times first.
 """
 
@@ -92,7 +92,8 @@ async def _gate(point: str, scope: dict[str, Any], start: Callable[[], Awaitable
         "stage": runner.stage.name,
         "batch": [batch.start, batch.end] if hasattr(batch, "start") else None,
     }
-    if _order["mode"] == "during":
+    task = None
+    if _order["mode"].endswith("during"):
 
         async def begin() -> Any:
             return await start()
@@ -101,10 +102,10 @@ async def _gate(point: str, scope: dict[str, Any], start: Callable[[], Awaitable
         await asyncio.sleep(0)
         report["was_done"] = task.done()
     os.write(_order["report"], json.dumps(report).encode() + b"\n")
-    if _order["mode"] == "stop":
+    if _order["mode"].startswith("stop"):
         _order["point"] = ""
         os.kill(os.getpid(), signal.SIGSTOP)
-        return await start()
+        return await (task or start())
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
 

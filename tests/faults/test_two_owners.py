@@ -27,6 +27,12 @@ STOPS = (
     "_attempt: transaction.commit",
 )
 EVENTS = 40
+#: A session that has parsed the statement, holds row locks and waits for the rest of its message.
+_HALFWAY = """
+SELECT 1 FROM pg_stat_activity
+ WHERE datname = current_database() AND state = 'active' AND wait_event = 'ClientRead'
+   AND query LIKE '%moved AS%'
+"""
 #: Seconds within which a standby owns the stage.
 _TAKE_OVER_S = 5.0
 
@@ -45,10 +51,12 @@ def holder(url: str) -> tuple[int, int]:
     return int(name.rpartition(":")[2] or 0), epoch
 
 
-def stopped_at(first: Forks, url: str, point: str) -> tuple[int, Future[Any]]:
+def stopped_at(
+    first: Forks, url: str, point: str, mode: str = "stop", skip: int = 2
+) -> tuple[int, Future[Any]]:
     """Start an owner that is stopped at `point`; return its pid and its answer to come."""
     # The third time: a batch is committed and the next one is read ahead.
-    answer = in_thread(lambda: first.run(point, "stop", skip=2))
+    answer = in_thread(lambda: first.run(point, mode, skip=skip))
     pid = wait_until(lambda: holder(url)[0])
     process = psutil.Process(pid)
     wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
@@ -128,6 +136,30 @@ async def test_an_owner_stopped_past_the_take_over_commits_nothing_when_it_goes_
         assert counted == (EVENTS, EVENTS), f"{duel['point']}: a batch was committed twice or not"
     slowest = max(duels, key=lambda duel: duel["took_s"])
     assert slowest["took_s"] <= _TAKE_OVER_S, (slowest["point"], slowest["took_s"])
+
+
+@pytest.mark.req("D-04")
+async def test_an_owner_stopped_halfway_through_a_statement_keeps_nobody_waiting(
+    urls: list[str], home: Path, settings: Settings
+) -> None:
+    """Its rows are written and locked, and the server does not count it as idle."""
+    url, point = urls[0], "_checkpoint: connection.fetch 'checkpoint'"
+    with forks(url, home) as first, forks(url, home) as second:
+        # The first time: the statement is not yet prepared, so its parts travel one by one.
+        pid, answer = stopped_at(first, url, point, "stop during", skip=0)
+        try:
+            wait_until(lambda: ask(url, _HALFWAY))
+            told = overtake(url, second, pid)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        said = answer.result(90)
+    assert said["hit"]["stage"] == "first"
+    assert (told["answer"]["code"], told["answer"]["error"]) == (0, "")
+    assert (said["code"], said["error"]) == (0, "")
+    assert told["took_s"] <= _TAKE_OVER_S
+    found = await tables(url, settings)
+    assert found["offsets"] == [("first", EVENTS), ("second", EVENTS)]
+    assert found["second"] == sorted((job(n), f"TITLE {n}", n + 1) for n in range(EVENTS))
 
 
 @pytest.mark.req("X-06")

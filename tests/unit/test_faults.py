@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from nextstep.errors import ModelError, UnknownVersion, Unreachable, WorkerDied
-from nextstep.events.io.faults import Fault, classify
+from nextstep.events.io.faults import Fault, classify, text_of
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,8 @@ from nextstep.events.io.faults import Fault, classify
 )
 def test_errors_are_classed(error: Exception, fault: Fault) -> None:
     assert classify(error) is fault
+
+
+def test_an_error_without_words_is_told_by_its_kind() -> None:
+    assert text_of(TimeoutError()) == "TimeoutError"
+    assert text_of(ValueError("a word")) == "a word"

@@ -35,6 +35,11 @@ def classify(error: BaseException) -> Fault:
     return Fault.HANDLER
 
 
+def text_of(error: BaseException) -> str:
+    """Return an error's text, or its kind: a time-out says nothing."""
+    return str(error) or type(error).__name__
+
+
 def _of_state(state: str) -> Fault:
     if state in _TRANSIENT_CODES or state[:2] in _TRANSIENT_CLASSES:
         return Fault.TRANSIENT

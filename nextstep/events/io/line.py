@@ -21,9 +21,9 @@ import asyncpg
 from nextstep import logs
 from nextstep.db import pools
 from nextstep.db.queries import read_queries
-from nextstep.errors import Fenced, NextStepError, StageError, StaleStage
+from nextstep.errors import Fenced, NextStepError, StageError, StaleStage, Unreachable
 from nextstep.events.io.executor import Executor, make_executor
-from nextstep.events.io.faults import LOST, Fault, classify
+from nextstep.events.io.faults import LOST, Fault, classify, text_of
 from nextstep.events.io.runner import StageRunner
 from nextstep.events.io.space import LIVE, Space
 from nextstep.events.io.wake import Wake
@@ -43,6 +43,8 @@ _COMMAND_TIMEOUT_S = 300.0
 #: A runner computes outside of its transactions. One that stands idle longer belongs to a process
 #: that is stopped or cut off, and its row locks would keep the next owner from taking over.
 _LIMITS = {"idle_in_transaction_session_timeout": "3s"}
+#: Bytes of an application name that the server keeps.
+_NAME_CAP = 63
 
 
 class Line:
@@ -94,7 +96,7 @@ class Line:
             self._settings,
             max_size=2 * len(self._stages) + 2,
             command_timeout_s=_COMMAND_TIMEOUT_S,
-            limits=_LIMITS,
+            limits=_LIMITS | {"application_name": _session_name(self._holder)},
         )
         try:
             await self._ensure_rows(pool)
@@ -247,6 +249,8 @@ class Line:
         if row is None:
             return False
         runner.epoch = row["epoch"]
+        if row["silent"] not in ("", self._holder):
+            await self._end_sessions(row["silent"])
         if row["version"] not in ("", version):
             raise StaleStage(
                 f"stage {runner.stage.name} is stale: {row['version']} in its row, "
@@ -257,6 +261,26 @@ class Line:
         await pool.execute(_QUERIES["adopt_version"], runner.stage.name, version)
         self._log.info("took over", stage=runner.stage.name, epoch=runner.epoch, locked=locked)
         return True
+
+    async def _end_sessions(self, holder: str) -> None:
+        """
+        End what a silent holder left open on the server.
+
+        A process that was stopped halfway through a statement keeps its row locks, and no limit of
+        the server counts that as idle. The epoch keeps us safe without this; it only saves a wait.
+        """
+        try:
+            # Without a role: the login user may end its own sessions, the worker's role may not.
+            connection = await pools.connect(self._url, None, self._settings)
+            try:
+                ended = await connection.fetchval(_QUERIES["end_sessions"], _session_name(holder))
+            finally:
+                connection.terminate()
+        except (*LOST, Unreachable) as error:
+            self._log.warning("sessions not ended", holder=holder, error=text_of(error))
+        else:
+            if ended:
+                self._log.warning("ended sessions of a silent holder", holder=holder, ended=ended)
 
     async def _lock(self, stage: str) -> bool:
         """Try the stage's advisory lock; under a transaction pooler only heartbeats count."""
@@ -313,6 +337,11 @@ class Line:
                 runner.epoch = None
         if self._anchor is not None:
             self._anchor.terminate()
+
+
+def _session_name(holder: str) -> str:
+    """Return the application name of a holder's sessions, as the server keeps it."""
+    return f"nextstep {holder}".encode("ascii", "replace").decode()[-_NAME_CAP:]
 
 
 async def _sleep_or(stop: anyio.Event, seconds: float) -> None:

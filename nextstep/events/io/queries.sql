@@ -75,11 +75,24 @@ SELECT s.position, s.status, s.epoch, s.version,
 
 -- name: take_stage
 -- Become the stage's writer: $3 says that we hold its lock; else only over a dead heartbeat.
-UPDATE stage_offsets SET epoch = epoch + 1, holder = $2, heartbeat_at = clock_timestamp(),
+-- `silent` names the holder before us when it did not step down but fell silent.
+WITH was AS (
+  SELECT stage, CASE WHEN heartbeat_at < clock_timestamp() - make_interval(secs => $5)
+                     THEN holder ELSE '' END AS silent
+    FROM stage_offsets WHERE stage = $1
+)
+UPDATE stage_offsets s SET epoch = epoch + 1, holder = $2, heartbeat_at = clock_timestamp(),
        wakeup = $4, updated_at = clock_timestamp()
- WHERE stage = $1
+  FROM was
+ WHERE s.stage = was.stage
    AND ($3 OR heartbeat_at IS NULL OR heartbeat_at < clock_timestamp() - make_interval(secs => $5))
-RETURNING epoch, version
+RETURNING epoch, version, silent
+
+-- name: end_sessions
+-- End the sessions of a holder that fell silent: what they lock would keep its heir waiting.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid))
+  FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = $1
 
 -- name: adopt_version
 -- The first writer of a stage writes down what its outputs are made of.

@@ -27,7 +27,7 @@ from nextstep import clock, logs
 from nextstep.db.queries import read_queries
 from nextstep.errors import Fenced, NextStepError, StageError, TooManyDeadLetters
 from nextstep.events.io.executor import Executor
-from nextstep.events.io.faults import Fault, classify
+from nextstep.events.io.faults import Fault, classify, text_of
 from nextstep.events.io.space import LIVE, Space
 from nextstep.events.io.wake import Wake
 from nextstep.events.io.writes import Writer
@@ -478,4 +478,4 @@ def _where(error: BaseException) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[: 2 * _ERROR_CAP]
+    return text_of(error)[: 2 * _ERROR_CAP]

@@ -20,7 +20,7 @@ import asyncpg
 from nextstep import logs
 from nextstep.db import pools
 from nextstep.errors import Unreachable
-from nextstep.events.io.faults import LOST
+from nextstep.events.io.faults import LOST, text_of
 from nextstep.events.io.log import CHANNEL
 from nextstep.events.io.space import LIVE, Space
 from nextstep.events.stage import Stage
@@ -82,7 +82,7 @@ class Wake:
             try:
                 await self._session()
             except (*LOST, Unreachable) as error:
-                log.warning("listener lost", error=str(error).splitlines()[0], retry_in_s=delay)
+                log.warning("listener lost", error=text_of(error).splitlines()[0], retry_in_s=delay)
             self.mode = "poll"
             self._tested.set()
             self.everyone()
