@@ -69,6 +69,7 @@ class LabelledPair(msgspec.Struct, frozen=True):
     head: float = 0.0
     part: float = 0.0
     core: float = 0.0
+    words: list[str] = []
     estimate: float = 1.0
     meets: bool = True
 
@@ -136,7 +137,7 @@ def _judge(pair: LabelledPair, sketcher: Sketcher, rules: Rules) -> Judged:
     left, right = document(pair.a, rules), document(pair.b, rules)
     estimate, meets = pair.estimate, pair.meets
     if pair.similarity is not None:
-        texts = Texts(pair.similarity, pair.head, pair.part, pair.core)
+        texts = Texts(pair.similarity, pair.head, pair.part, pair.core, pair.words)
     else:
         signatures = [sign(sketcher, document.body.split()) for document in (left, right)]
         estimate = agreement([(signatures[0], signatures[1])])[0]

@@ -49,7 +49,7 @@ from nextstep.processors.shared.minhash import (
 )
 from nextstep.settings import Settings
 
-VERSION = 4
+VERSION = 5
 
 _MAP = ("job_id", "canonical_job_id", "similarity", "rule", "position")
 _PAIR = ("job_a", "job_b", "relation", "similarity", "reasons")

@@ -9,6 +9,7 @@ Source: decisions.md 17, issue 4 item 2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,17 @@ from nextstep.processors.shared.dedupe_text import words
 from nextstep.processors.shared.sections import BOILERPLATE
 
 _CORE = frozenset({"responsibilities", "requirements"})
+#: How to apply stands behind the requirements under no head of its own, and changes from copy to
+#: copy: each agency and each recruiter has another sentence. It begins with one of these.
+_APPLY = re.compile(
+    r"\b(?:"
+    r"(?:interested|qualified|suitable|shortlisted) (?:candidates?|applicants?|parties|individuals)"
+    r"|(?:please|kindly|pls) (?:send|direct|forward|e ?mail|submit|apply|contact|click|call|quote)"
+    r"|to apply (?:please|for|send|click|submit|online|now|visit|e ?mail|simply|directly|today)"
+    r"|how to apply|apply (?:now|today|here|online)|we regret|thank you for|we look forward"
+    r"|ea (?:licen[cs]e|reg|personnel)|if you are interested|send (?:us )?your (?:cv|resume)"
+    r")\b"
+)
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -56,7 +68,7 @@ def read_body(text: str, sections: Sequence[Mapping[str, Any]], rules: Rules) ->
         begin, length = length, length + sum(map(len, folded)) + len(folded)
         found.extend(folded)
         if kind in _CORE and begin < rules.body_limit:
-            end = min(length - 1, rules.body_limit)
+            end = min(begin + _without_closing(" ".join(folded)), rules.body_limit)
             if core and core[-1] == begin - 1:
                 core[-1] = end
             else:
@@ -67,6 +79,12 @@ def read_body(text: str, sections: Sequence[Mapping[str, Any]], rules: Rules) ->
 def core_text(body: str, core: Sequence[int]) -> str:
     """Return the core of a joined text."""
     return " ".join(body[begin:end] for begin, end in zip(core[::2], core[1::2], strict=True))
+
+
+def _without_closing(part: str) -> int:
+    """Return the length of a part of the core without how to apply, in its second half."""
+    found = _APPLY.search(part, len(part) // 2)
+    return found.start() - 1 if found else len(part)
 
 
 def _parts(text: str, sections: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

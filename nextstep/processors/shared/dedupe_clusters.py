@@ -58,11 +58,21 @@ def assign(
         )
         known = {other: places.get(other) or settled[other] for other in earlier}
         barred = {known[o].canonical for o in earlier if not edges[node][o].same}
-        places[node] = Place(node, 1.0, "canonical")
-        for other in earlier:
-            edge = edges[node][other]
-            if edge.same and known[other].canonical == other and other not in barred:
-                rule = "verdict" if edge.rule == "verdict" else "near"
-                places[node] = Place(other, edge.similarity, rule)
-                break
+        open_to = [
+            other
+            for other in earlier
+            if edges[node][other].same and known[other].canonical == other and other not in barred
+        ]
+        if not open_to:
+            places[node] = Place(node, 1.0, "canonical")
+            continue
+        # The first of the most alike. A verdict counts as the texts being the same.
+        best = max(open_to, key=lambda other: _closeness(edges[node][other]))
+        edge = edges[node][best]
+        rule = "verdict" if edge.rule == "verdict" else "near"
+        places[node] = Place(best, edge.similarity, rule)
     return places
+
+
+def _closeness(edge: Edge) -> float:
+    return 2.0 if edge.rule == "verdict" else edge.similarity

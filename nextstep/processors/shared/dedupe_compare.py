@@ -24,16 +24,16 @@ from nextstep.processors.shared.dedupe_likeness import (
     core_likeness,
     text_similarity,
 )
-from nextstep.processors.shared.dedupe_places import regions_differ
+from nextstep.processors.shared.dedupe_places import regions_differ, regions_named
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.dedupe_titles import (
     extra_words,
     level_conflict,
     level_doubt,
     read_title,
-    shared_words,
     title_score,
 )
+from nextstep.processors.shared.dedupe_words import substituted
 
 _LEGAL_FORMS = """
     inc incorporated ltd limited llc llp lp plc gmbh ag kg se sa sas sarl bv nv ab as oy spa srl
@@ -51,6 +51,8 @@ _PART_NEEDS = frozenset({"title", "city"})
 _EMPLOYERS = frozenset({"company", "employer_named"})
 #: Parts of a town or country: where one text has one and the other another, they are two places.
 _DIRECTIONS = ("north", "south", "east", "west", "central")
+#: Who is cared for or taught: likewise.
+_CLIENTS = ("gentleman", "lady", "male", "female", "adults", "children")
 #: Kinds of employment that exclude each other, one set per question.
 _HOURS = frozenset({"full_time", "part_time"})
 _TENURE = frozenset(
@@ -142,6 +144,8 @@ def compare_documents(a: Document, b: Document, texts: Texts, rules: Rules) -> D
         return Decision("apart", "unlike", similarity, agreeing, vetoing)
     vetoing = vetoing or _named_in_one(a, b)
     if similarity >= rules.duplicate:
+        if not vetoing and (changed := _changed(a, b, texts, rules)):
+            vetoing = {"words": changed}
         if vetoing:
             return Decision("variant", "veto", similarity, agreeing, vetoing)
         rule = "cut" if texts.head > texts.whole else "text"
@@ -163,6 +167,10 @@ def _cores(a: Document, b: Document, texts: Texts, rules: Rules) -> float:
     return core_likeness(core_text(a.body, a.core), core_text(b.body, b.core), rules)
 
 
+def _changed(a: Document, b: Document, texts: Texts, rules: Rules) -> list[str]:
+    return texts.words if texts.words is not None else substituted(a.body, b.body, rules)
+
+
 def _without_agency(
     a: Document, b: Document, alike: bool, agreeing: list[str], vetoing: dict[str, list[str]]
 ) -> tuple[list[str], dict[str, list[str]]]:
@@ -175,11 +183,13 @@ def _without_agency(
 
 def _named_in_one(a: Document, b: Document) -> dict[str, list[str]]:
     """
-    Return what only one text names: its ad's town, or another direction.
+    Return what only one text names: its ad's town, another region, direction or kind of client.
 
     "Care Assistant, Ilfracombe, Devon" and "Care Assistant, Devon" are two jobs where the texts
     name the town and the county.
     """
+    if a.body == b.body:
+        return {}
     for own, other in ((a, b), (b, a)):
         town = own.fields.city
         elsewhere = other.fields.region or other.fields.country
@@ -187,9 +197,26 @@ def _named_in_one(a: Document, b: Document) -> dict[str, list[str]]:
             continue
         if _has(own.body, town) and not _has(other.body, town):
             return {"city": sorted((town, elsewhere))}
-    sides = [{way for way in _DIRECTIONS if f" {way} " in one.body} for one in (a, b)]
-    only = [sorted(sides[0] - sides[1]), sorted(sides[1] - sides[0])]
-    return {"city": sorted(" ".join(ways) for ways in only)} if all(only) else {}
+    bodies = [f" {one.body} " for one in (a, b)]  # so that every word stands between blanks
+    if not (a.fields.city and b.fields.city):
+        country = _one_of(a.fields.country, b.fields.country)
+        if only := _exclusive(*(regions_named(body, country) for body in bodies)):
+            return {"region": only}
+    for name, words in (("city", _DIRECTIONS), ("words", _CLIENTS)):
+        sides = [{word for word in words if f" {word} " in body} for body in bodies]
+        if only := _exclusive(*sides):
+            return {name: only}
+    return {}
+
+
+def _one_of(a: str, b: str) -> str:
+    return (a or b) if not a or not b or a == b else ""
+
+
+def _exclusive(a: set[str], b: set[str]) -> list[str]:
+    """Return what either side alone has, as two phrases in order; [] unless both have some."""
+    only = [sorted(a - b), sorted(b - a)]
+    return sorted(" ".join(words) for words in only) if all(only) else []
 
 
 def _has(body: str, word: str) -> bool:
@@ -246,9 +273,8 @@ def _titles_differ(a: Fields, b: Fields, *, equal: bool, rules: Rules) -> dict[s
     left, right = read_title(a.title, places), read_title(b.title, places)
     only_left, only_right = extra_words(left, right, rules)
     if equal:
-        shared = shared_words(left, right) >= rules.title_shared
         return {
-            "title": bool(only_left and only_right) and not shared,
+            "title": bool(only_left and only_right),
             "level": level_conflict(left, right) or None,
         }
     return {

@@ -26,12 +26,14 @@ class Texts(msgspec.Struct, frozen=True):
         head: of the shorter to the other's beginning, where it is that text cut short; else 0.
         part: as `contained` says; None where it was not asked for.
         core: of duties and requirements; None where it was not asked for.
+        words: what `substituted` says; None where it was not asked for.
     """
 
     whole: float
     head: float = 0.0
     part: float | None = None
     core: float | None = None
+    words: list[str] | None = None
 
 
 def likenesses(pairs: Sequence[tuple[str, str]]) -> list[float]:

@@ -10,7 +10,7 @@ Source: decisions.md 19, issue 4 item 2 (field vetoes).
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from nextstep.processors.shared.dedupe_text import folded
 from nextstep.processors.shared.geo import gazetteer, place_key
@@ -80,6 +80,28 @@ def regions_differ(
     if its_country in _SMALL_REGIONS:
         return True if not region.startswith(city) else None
     return None
+
+
+def regions_named(body: str, country: str) -> set[str]:
+    """
+    Return the regions that a folded text names.
+
+    Args:
+        body: its words, a blank before and behind each.
+        country: two folded letters; "" has no regions.
+    """
+    return {name for name in _regions_of(country) if f" {name} " in body}
+
+
+@cache
+def _regions_of(country: str) -> tuple[str, ...]:
+    named = {
+        folded(region.name)
+        for regions in gazetteer().regions.values()
+        for region in regions
+        if region.country.lower() == country
+    }
+    return tuple(sorted(named - _WHOLES))
 
 
 def _apart(a: str, b: str, country: str) -> bool | None:

@@ -73,8 +73,6 @@ class Rules(msgspec.Struct, frozen=True):
             alike: what stands around them is often rewritten.
         core_chars: a core must be at least so long.
         title_word: likeness (0..100) from which two title words are one (plural, typing error).
-        title_shared: over equal texts two titles are one subject when so large a share of their
-            words is common ("Aerospace Technician, Overhaul, Repair" and "…, Overhaul, Modules").
         company: likeness (0..100) from which two company names are one.
     """
 
@@ -94,7 +92,6 @@ class Rules(msgspec.Struct, frozen=True):
     core: float = 0.95
     core_chars: int = 600
     title_word: float = 84.0
-    title_shared: float = 0.75
     company: float = 88.0
 
 

@@ -46,8 +46,8 @@ _NOISE_WORDS = """
     remote hybrid onsite site wfh work working from home homeoffice urgent urgently contract
     contractor reposted repost new immediate immediately hiring wanted needed required full part
     time fulltime parttime permanent temporary temp perm virtual job jobs opening vacancy role
-    position opportunity level grade band tier all genders gn div months month based downtown
-    a an and the of for in at on with to or und oder fur mit de en la le les des du et
+    position positions up x opportunity level grade band tier all genders gn div months month based
+    downtown a an and the of for in at on with to or und oder fur mit de en la le les des du et
 """
 _NOISE = frozenset(_NOISE_WORDS.split())
 _GENDER = frozenset("mwfdhxvn")
@@ -185,12 +185,6 @@ def extra_words(a: Title, b: Title, rules: Rules) -> tuple[list[str], list[str]]
     if a.letters.startswith(b.letters):
         only_right = []
     return only_left, only_right
-
-
-def shared_words(a: Title, b: Title) -> float:
-    """Return the share of the longer subject's words that both have; 1.0 for two empty ones."""
-    longer = max(len(a.subject), len(b.subject))
-    return len(a.subject & b.subject) / longer if longer else 1.0
 
 
 def _has_like(word: str, others: list[str], rules: Rules) -> bool:

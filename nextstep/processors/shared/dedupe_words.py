@@ -1,0 +1,90 @@
+"""
+Words that one text has where another, otherwise like it, has different ones.
+
+An advertisement reworded changes a phrase here and there. A template filled in for another job
+changes the same words throughout: "adults" into "children", "hardware" into "software".
+
+Source: decisions.md 19, issue 4 item 2 (the subject of the title, for texts).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Levenshtein
+
+from nextstep.processors.shared.dedupe_rules import Rules
+
+#: Words on each side of one change; a longer one is another sentence.
+_LONGEST = 4
+#: Letters; shorter words say nothing of a job.
+_SHORTEST = 3
+#: Times that one phrase stands for the other. Once is a rewording.
+_TIMES = 2
+#: Letters from which two spellings can be told apart from two words: "icu" and "nicu" are two.
+_SPELLED = 6
+#: Another link is no other job.
+_ADDRESS = frozenset({"http", "https", "www", "com", "org", "net", "io"})
+
+Change = tuple[str, str]
+
+
+def substituted(a: str, b: str, rules: Rules) -> list[str]:
+    """
+    Return what stands throughout one folded text where the other has something else; [] if nothing.
+
+    Two phrases in order, the same for either order of the texts; of several the most frequent.
+    """
+    if a == b:
+        return []
+    left, right = sorted((a, b))
+    one, other = left.split(), right.split()
+    known, seen = set(one), set(other)
+    only_left, only_right = known - seen, seen - known
+    if not _repeated(one, only_left) or not _repeated(other, only_right):
+        return []
+    found: Counter[Change] = Counter()
+    for was, becomes in _changes(one, other):
+        if max(len(was), len(becomes)) > _LONGEST or _alike(was, becomes, rules):
+            continue
+        if not _ADDRESS.isdisjoint((*was, *becomes)):
+            continue
+        change = _content(was, only_left), _content(becomes, only_right)
+        if all(change):
+            found[change] += 1
+    often = [(-times, change) for change, times in found.items() if times >= _TIMES]
+    return sorted(min(often)[1]) if often else []
+
+
+def _changes(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield what stands between the runs of words that both texts have."""
+    at = there = 0
+    for run in Levenshtein.opcodes(one, other):
+        if run.tag == "equal":
+            yield one[at : run.src_start], other[there : run.dest_start]
+            at, there = run.src_end, run.dest_end
+    yield one[at:], other[there:]
+
+
+def _repeated(words: list[str], only: set[str]) -> bool:
+    # Most texts that are compared have no such word: the walk through both is for the others.
+    met: set[str] = set()
+    for word in words:
+        if word in only and len(word) >= _SHORTEST and word.isalpha():
+            if word in met:
+                return True
+            met.add(word)
+    return False
+
+
+def _content(words: list[str], only: set[str]) -> str:
+    return " ".join(w for w in words if w in only and len(w) >= _SHORTEST and w.isalpha())
+
+
+def _alike(was: list[str], becomes: list[str], rules: Rules) -> bool:
+    short, long = sorted(("".join(was), "".join(becomes)), key=len)
+    if long.startswith(short):
+        return True  # words glued or parted, a plural
+    return len(short) >= _SPELLED and fuzz.ratio(short, long) >= rules.title_word
