@@ -253,6 +253,42 @@ async def test_a_source_that_loses_its_salaries_raises_an_alarm(clean: Clean) ->
     ]
 
 
+async def test_a_crawl_that_rewrites_every_post_of_a_source_raises_an_alarm(clean: Clean) -> None:
+    """No post of an earlier day is left; what the same posts said before is in the log."""
+
+    def post(number: int, day: int, **fields: str) -> Draft:
+        made = draft(number, f"Data Analyst {day}", day=day)
+        found = {"location": "Leeds, UK", "salary": "50,000 GBP"} | fields
+        payload = {name: value for name, value in found.items() if value}
+        return msgspec.structs.replace(
+            made, payload=json.dumps(json.loads(made.payload) | payload).encode()
+        )
+
+    async def alarms() -> list[str]:
+        await clean.run()
+        return drop_lines(await read_sources(clean.connection))
+
+    numbers = range(60)
+    await log.append(clean.connection, [post(n, 0) for n in numbers])
+    assert await alarms() == []
+    await log.append(clean.connection, [post(n, 1) for n in numbers])
+    assert await alarms() == [], "rewritten, and nothing lost"
+    await log.append(
+        clean.connection, [post(n, 2, salary="" if n % 3 else "1 GBP") for n in numbers]
+    )
+    assert await alarms() == [
+        "board: salary_raw fell from 100% to 33% of the 60 posts that changed last"
+    ]
+    (source,) = await read_sources(clean.connection)
+    assert source["rewritten"] == [
+        {"field": "salary_raw", "posts": 60, "earlier_rate": 1.0, "recent_rate": 0.333}
+    ]
+    await clean.connection.execute("SELECT erase_job($1, 'asked')", job(0))
+    assert "of the 59 posts" in (await alarms())[0], "an erased post says nothing"
+    await log.append(clean.connection, [post(n, 3) for n in numbers if n])
+    assert await alarms() == [], "mended"
+
+
 async def test_an_operators_last_verdict_on_a_pair_counts(clean: Clean) -> None:
     await judge(clean.connection, 1, 2, "same")
     await judge(clean.connection, 1, 2, "not_same")
