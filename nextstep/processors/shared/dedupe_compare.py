@@ -24,7 +24,7 @@ from nextstep.processors.shared.dedupe_likeness import (
     core_likeness,
     text_similarity,
 )
-from nextstep.processors.shared.dedupe_places import regions_differ, regions_named
+from nextstep.processors.shared.dedupe_places import region_words, regions_differ
 from nextstep.processors.shared.dedupe_rules import Rules
 from nextstep.processors.shared.dedupe_titles import (
     extra_words,
@@ -33,7 +33,7 @@ from nextstep.processors.shared.dedupe_titles import (
     read_title,
     title_score,
 )
-from nextstep.processors.shared.dedupe_words import substituted
+from nextstep.processors.shared.dedupe_words import substituted, two_texts
 
 _LEGAL_FORMS = """
     inc incorporated ltd limited llc llp lp plc gmbh ag kg se sa sas sarl bv nv ab as oy spa srl
@@ -50,9 +50,9 @@ _SHORTEST = 2
 _PART_NEEDS = frozenset({"title", "city"})
 _EMPLOYERS = frozenset({"company", "employer_named"})
 #: Parts of a town or country: where one text has one and the other another, they are two places.
-_DIRECTIONS = ("north", "south", "east", "west", "central")
+_DIRECTIONS = frozenset({"north", "south", "east", "west", "central"})
 #: Who is cared for or taught: likewise.
-_CLIENTS = ("gentleman", "lady", "male", "female", "adults", "children")
+_CLIENTS = frozenset({"gentleman", "lady", "male", "female", "adults", "children"})
 #: Kinds of employment that exclude each other, one set per question.
 _HOURS = frozenset({"full_time", "part_time"})
 _TENURE = frozenset(
@@ -142,10 +142,8 @@ def compare_documents(a: Document, b: Document, texts: Texts, rules: Rules) -> D
         agreeing, vetoing = _without_agency(a, b, alike, agreeing, vetoing)
     if similarity < rules.duplicate and (vetoing or not alike):
         return Decision("apart", "unlike", similarity, agreeing, vetoing)
-    vetoing = vetoing or _named_in_one(a, b)
+    vetoing = vetoing or _texts_say(a, b, texts, rules)
     if similarity >= rules.duplicate:
-        if not vetoing and (changed := _changed(a, b, texts, rules)):
-            vetoing = {"words": changed}
         if vetoing:
             return Decision("variant", "veto", similarity, agreeing, vetoing)
         rule = "cut" if texts.head > texts.whole else "text"
@@ -167,10 +165,6 @@ def _cores(a: Document, b: Document, texts: Texts, rules: Rules) -> float:
     return core_likeness(core_text(a.body, a.core), core_text(b.body, b.core), rules)
 
 
-def _changed(a: Document, b: Document, texts: Texts, rules: Rules) -> list[str]:
-    return texts.words if texts.words is not None else substituted(a.body, b.body, rules)
-
-
 def _without_agency(
     a: Document, b: Document, alike: bool, agreeing: list[str], vetoing: dict[str, list[str]]
 ) -> tuple[list[str], dict[str, list[str]]]:
@@ -181,42 +175,50 @@ def _without_agency(
     return sorted([*agreeing, "employer_named"]), kept
 
 
-def _named_in_one(a: Document, b: Document) -> dict[str, list[str]]:
+def _texts_say(a: Document, b: Document, texts: Texts, rules: Rules) -> dict[str, list[str]]:
     """
-    Return what only one text names: its ad's town, another region, direction or kind of client.
+    Return what only one text says where the other says something else, by name of a field.
+
+    Its ad's town, another region where not both towns are stated, another direction or kind of
+    client, or other words throughout.
+    """
+    if a.body == b.body:
+        return {}
+    if town := _town_in_one(a, b):
+        return {"city": town}
+    two = two_texts(a.body, b.body)
+    if not two.only_one or not two.only_other:
+        return {}  # one is a part of the other
+    found: dict[str, list[str]] = {}
+    if not (a.fields.city and b.fields.city):
+        country = _one_of(a.fields.country, b.fields.country)
+        found["region"] = two.named(region_words(country))
+    found["city"] = two.said(_DIRECTIONS)
+    found["words"] = two.said(_CLIENTS)
+    if not found["words"] and max(texts.whole, texts.head) >= rules.duplicate:
+        found["words"] = texts.words if texts.words is not None else substituted(two, rules)
+    return {name: said for name, said in found.items() if said}
+
+
+def _town_in_one(a: Document, b: Document) -> list[str]:
+    """
+    Return the town that one ad and its text name, and the other ad's region or country.
 
     "Care Assistant, Ilfracombe, Devon" and "Care Assistant, Devon" are two jobs where the texts
     name the town and the county.
     """
-    if a.body == b.body:
-        return {}
     for own, other in ((a, b), (b, a)):
         town = own.fields.city
         elsewhere = other.fields.region or other.fields.country
         if not town or other.fields.city or not elsewhere:
             continue
         if _has(own.body, town) and not _has(other.body, town):
-            return {"city": sorted((town, elsewhere))}
-    bodies = [f" {one.body} " for one in (a, b)]  # so that every word stands between blanks
-    if not (a.fields.city and b.fields.city):
-        country = _one_of(a.fields.country, b.fields.country)
-        if only := _exclusive(*(regions_named(body, country) for body in bodies)):
-            return {"region": only}
-    for name, words in (("city", _DIRECTIONS), ("words", _CLIENTS)):
-        sides = [{word for word in words if f" {word} " in body} for body in bodies]
-        if only := _exclusive(*sides):
-            return {name: only}
-    return {}
+            return sorted((town, elsewhere))
+    return []
 
 
 def _one_of(a: str, b: str) -> str:
     return (a or b) if not a or not b or a == b else ""
-
-
-def _exclusive(a: set[str], b: set[str]) -> list[str]:
-    """Return what either side alone has, as two phrases in order; [] unless both have some."""
-    only = [sorted(a - b), sorted(b - a)]
-    return sorted(" ".join(words) for words in only) if all(only) else []
 
 
 def _has(body: str, word: str) -> bool:

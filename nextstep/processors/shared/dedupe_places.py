@@ -82,26 +82,25 @@ def regions_differ(
     return None
 
 
-def regions_named(body: str, country: str) -> set[str]:
+@cache
+def region_words(country: str) -> dict[str, tuple[str, ...]]:
     """
-    Return the regions that a folded text names.
+    Return the folded names of a country's regions, by each of their words.
 
     Args:
-        body: its words, a blank before and behind each.
         country: two folded letters; "" has no regions.
     """
-    return {name for name in _regions_of(country) if f" {name} " in body}
-
-
-@cache
-def _regions_of(country: str) -> tuple[str, ...]:
     named = {
         folded(region.name)
         for regions in gazetteer().regions.values()
         for region in regions
         if region.country.lower() == country
     }
-    return tuple(sorted(named - _WHOLES))
+    found: dict[str, list[str]] = {}
+    for name in sorted(named - _WHOLES):
+        for word in name.split():
+            found.setdefault(word, []).append(name)
+    return {word: tuple(names) for word, names in found.items()}
 
 
 def _apart(a: str, b: str, country: str) -> bool | None:

@@ -10,8 +10,9 @@ Source: decisions.md 19, issue 4 item 2 (the subject of the title, for texts).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
@@ -31,27 +32,58 @@ _ADDRESS = frozenset({"http", "https", "www", "com", "org", "net", "io"})
 Change = tuple[str, str]
 
 
-def substituted(a: str, b: str, rules: Rules) -> list[str]:
+class TwoTexts(msgspec.Struct, frozen=True):
+    """The words of two folded texts, in the order of the texts, and those that one has alone."""
+
+    one: list[str]
+    other: list[str]
+    only_one: set[str]
+    only_other: set[str]
+
+    def said(self, words: frozenset[str]) -> list[str]:
+        """Return which of `words` either text says alone, a phrase per text; [] unless both do."""
+        return _phrases(self.only_one & words, self.only_other & words)
+
+    def named(self, names: Mapping[str, Sequence[str]]) -> list[str]:
+        """Return likewise of names in several words; `names` has them by each of their words."""
+        left = {name for word in self.only_one & names.keys() for name in names[word]}
+        right = {name for word in self.only_other & names.keys() for name in names[word]}
+        if not left or not right:
+            return []
+        return _phrases(_standing(left, self.one), _standing(right, self.other))
+
+
+def two_texts(a: str, b: str) -> TwoTexts:
+    """Return the words of two folded texts; the same in either order of the texts."""
+    one, other = (text.split() for text in sorted((a, b)))
+    known, seen = set(one), set(other)
+    return TwoTexts(one, other, known - seen, seen - known)
+
+
+def _standing(names: set[str], words: list[str]) -> set[str]:
+    text = f" {' '.join(words)} "
+    return {name for name in names if f" {name} " in text}
+
+
+def _phrases(left: set[str], right: set[str]) -> list[str]:
+    return sorted(" ".join(sorted(words)) for words in (left, right)) if left and right else []
+
+
+def substituted(two: TwoTexts, rules: Rules) -> list[str]:
     """
-    Return what stands throughout one folded text where the other has something else; [] if nothing.
+    Return what stands throughout one text where the other has something else; [] if nothing.
 
     Two phrases in order, the same for either order of the texts; of several the most frequent.
     """
-    if a == b:
-        return []
-    left, right = sorted((a, b))
-    one, other = left.split(), right.split()
-    known, seen = set(one), set(other)
-    only_left, only_right = known - seen, seen - known
-    if not _repeated(one, only_left) or not _repeated(other, only_right):
+    if not _repeated(two.one, two.only_one) or not _repeated(two.other, two.only_other):
         return []
     found: Counter[Change] = Counter()
-    for was, becomes in _changes(one, other):
+    for was, becomes in _changes(two.one, two.other):
         if max(len(was), len(becomes)) > _LONGEST or _alike(was, becomes, rules):
             continue
         if not _ADDRESS.isdisjoint((*was, *becomes)):
             continue
-        change = _content(was, only_left), _content(becomes, only_right)
+        change = _content(was, two.only_one), _content(becomes, two.only_other)
         if all(change):
             found[change] += 1
     often = [(-times, change) for change, times in found.items() if times >= _TIMES]
