@@ -180,13 +180,17 @@ def cluster_from_scratch(
         heads[head] = (head, 1.0, "canonical")
         others = sorted((o for o in heads if o != head), key=order)
         against = {heads[o][0] for o in others if verdicts.get(frozenset((o, head))) == "not_same"}
+        closest = 0.0
         for other in others:
             pair = made.get((min(head, other), max(head, other)))
             matches = pair is not None and pair.relation == "duplicate"
             if pair and matches and heads[other][0] == other and other not in against:
-                rule = "verdict" if pair.reasons["rule"] == "verdict" else "near"
-                heads[head] = (other, pair.similarity, rule)
-                break
+                judged_so = pair.reasons["rule"] == "verdict"
+                closeness = 2.0 if judged_so else pair.similarity
+                if closeness > closest:
+                    closest = closeness
+                    rule = "verdict" if judged_so else "near"
+                    heads[head] = (other, pair.similarity, rule)
     mapping: dict[UUID, tuple[UUID | None, float, str]] = dict.fromkeys(
         posts, (None, 0.0, "absent")
     )

@@ -450,6 +450,20 @@ def test_what_a_longer_title_says_of_like_texts(a: str, b: str, relation: str) -
 
 
 @pytest.mark.req("N-34")
+def test_a_title_that_goes_on_with_words_of_both_texts_says_nothing_new() -> None:
+    short, long = Fields(title="data analyst"), Fields(title="data analyst rockets")
+    both = f"we build rockets and {TEXT}"
+    a, b = Document(f"{both} here", short), Document(f"{both} h", long)
+    made = compare(a, b, 1.0, None, RULES)
+    assert (made.relation, made.reasons["agree"]) == ("duplicate", ["title"])
+    assert compare(b, a, 1.0, None, RULES) == made
+    silent = Document(f"we build boats and {TEXT} here", short)
+    assert compare(silent, b, 1.0, None, RULES).relation == "variant"
+    other = Document(a.body, Fields(title="data analyst boats"))
+    assert compare(other, b, 1.0, None, RULES).relation == "variant"
+
+
+@pytest.mark.req("N-34")
 def test_one_core_is_one_vacancy_whatever_stands_around_it() -> None:
     fields = Fields(title="plant operator", city="bakersfield")
     core = TEXT[: max(RULES.core_chars, len(TEXT) // 2)]

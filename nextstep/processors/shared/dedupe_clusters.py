@@ -1,10 +1,11 @@
 """
-From pairs to clusters: in dedupe order each group joins the earliest canonical it matches directly.
+From pairs to clusters: in dedupe order each group joins the canonical that it matches directly and
+is most like, of equals the earliest.
 
 Joining only a direct match keeps a chain A-B-C, whose ends do not match, from becoming one job. A
 group's place depends on its earlier neighbours alone, so a change spreads to later ones only.
 
-Source: design.md section 4, decisions.md 19.
+Source: design.md section 4 (which has it join the earliest; see docs/why.md), decisions.md 19.
 """
 
 from __future__ import annotations

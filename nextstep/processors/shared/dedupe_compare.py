@@ -134,6 +134,9 @@ def compare_documents(a: Document, b: Document, texts: Texts, rules: Rules) -> D
     """
     similarity = max(texts.whole, texts.head)
     agreeing, vetoing = compare_fields(a.fields, b.fields, similarity >= 1.0, rules)
+    if "title" in vetoing and rules.same_words <= similarity < 1.0 and _both_say_title(a, b, rules):
+        agreeing = sorted([*agreeing, "title"])
+        vetoing = {name: values for name, values in vetoing.items() if name != "title"}
     alike = _PART_NEEDS.issubset(agreeing)
     if "company" in vetoing and (
         similarity >= rules.same_text
@@ -163,6 +166,17 @@ def _cores(a: Document, b: Document, texts: Texts, rules: Rules) -> float:
     if texts.core is not None:
         return texts.core
     return core_likeness(core_text(a.body, a.core), core_text(b.body, b.core), rules)
+
+
+def _both_say_title(a: Document, b: Document, rules: Rules) -> bool:
+    """Whether one title only goes on where the other ends, with words that both texts have."""
+    places = _places(a.fields, b.fields)
+    left, right = (read_title(one.fields.title, places) for one in (a, b))
+    only_left, only_right = extra_words(left, right, rules)
+    if only_left and only_right:
+        return False
+    bodies = [f" {one.body} " for one in (a, b)]
+    return all(f" {word} " in body for word in (*only_left, *only_right) for body in bodies)
 
 
 def _without_agency(

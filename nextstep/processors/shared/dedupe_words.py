@@ -10,7 +10,8 @@ Source: decisions.md 19, issue 4 item 2 (the subject of the title, for texts).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 
 import msgspec
 from rapidfuzz import fuzz
@@ -37,8 +38,8 @@ class TwoTexts(msgspec.Struct, frozen=True):
 
     one: list[str]
     other: list[str]
-    only_one: set[str]
-    only_other: set[str]
+    only_one: frozenset[str]
+    only_other: frozenset[str]
 
     def said(self, words: frozenset[str]) -> list[str]:
         """Return which of `words` either text says alone, a phrase per text; [] unless both do."""
@@ -55,9 +56,15 @@ class TwoTexts(msgspec.Struct, frozen=True):
 
 def two_texts(a: str, b: str) -> TwoTexts:
     """Return the words of two folded texts; the same in either order of the texts."""
-    one, other = (text.split() for text in sorted((a, b)))
-    known, seen = set(one), set(other)
+    (one, known), (other, seen) = map(_split, sorted((a, b)))
     return TwoTexts(one, other, known - seen, seen - known)
+
+
+@lru_cache(maxsize=128)
+def _split(text: str) -> tuple[list[str], frozenset[str]]:
+    # Kept for a while: the same text is compared with all others of its bucket.
+    words = text.split()
+    return words, frozenset(words)
 
 
 def _standing(names: set[str], words: list[str]) -> set[str]:
@@ -65,7 +72,7 @@ def _standing(names: set[str], words: list[str]) -> set[str]:
     return {name for name in names if f" {name} " in text}
 
 
-def _phrases(left: set[str], right: set[str]) -> list[str]:
+def _phrases(left: Set[str], right: Set[str]) -> list[str]:
     return sorted(" ".join(sorted(words)) for words in (left, right)) if left and right else []
 
 
@@ -100,7 +107,7 @@ def _changes(one: list[str], other: list[str]) -> Iterator[tuple[list[str], list
     yield one[at:], other[there:]
 
 
-def _repeated(words: list[str], only: set[str]) -> bool:
+def _repeated(words: list[str], only: Set[str]) -> bool:
     # Most texts that are compared have no such word: the walk through both is for the others.
     met: set[str] = set()
     for word in words:
@@ -111,7 +118,7 @@ def _repeated(words: list[str], only: set[str]) -> bool:
     return False
 
 
-def _content(words: list[str], only: set[str]) -> str:
+def _content(words: list[str], only: Set[str]) -> str:
     return " ".join(w for w in words if w in only and len(w) >= _SHORTEST and w.isalpha())
 
 
