@@ -477,12 +477,27 @@ def test_one_core_is_one_vacancy_whatever_stands_around_it() -> None:
 
 
 @pytest.mark.req("N-34")
-def test_a_name_that_begins_the_other_is_one_employer_where_all_else_agrees() -> None:
-    a = Fields(title="analyst", company="citi", city="singapore")
-    b = Fields(title="analyst", company="citibank", city="singapore")
-    assert compare(Document(TEXT, a), Document(TEXT, b), 1.0, None, RULES).relation == "duplicate"
-    other = Fields(title="auditor", company="citibank", city="singapore")
-    assert compare(Document(TEXT, a), Document(TEXT, other), 1.0, None, RULES).relation == "variant"
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ("citi", "citibank", "duplicate"),
+        ("aia group", "aia careers", "duplicate"),
+        ("company undisclosed", "company name withheld", "variant"),
+        ("st engineering", "st hospital", "variant"),
+        ("", "citi", "duplicate"),
+    ],
+)
+def test_names_that_begin_alike_are_one_employer_where_all_else_agrees(
+    a: str, b: str, relation: str
+) -> None:
+    left, right = (Fields(title="analyst", company=name, city="singapore") for name in (a, b))
+    made = compare(Document(TEXT, left), Document(TEXT, right), 1.0, None, RULES)
+    assert made.relation == relation
+    assert compare(Document(TEXT, right), Document(TEXT, left), 1.0, None, RULES) == made
+    other = msgspec.structs.replace(right, title="auditor")
+    assert compare(Document(TEXT, left), Document(TEXT, other), 1.0, None, RULES).relation == (
+        "variant"
+    )
 
 
 def test_the_core_of_a_body_is_its_duties_and_requirements() -> None:

@@ -332,9 +332,12 @@ def _employer_named(a: Document, b: Document) -> bool:
 
 
 def _begins(a: str, b: str) -> bool:
-    """Whether one name begins the other: "Citi" and "Citibank"."""
+    """Whether one name begins the other, or both begin alike: "Citi", "Citibank"; "AIA Group"."""
     short, long = sorted((_core(a), _core(b)), key=len)
-    return len(short) >= _SHORTEST_BEGINNING and long.startswith(short)
+    if len(short) >= _SHORTEST_BEGINNING and long.startswith(short):
+        return True
+    first, other = (next(iter(company.split()), "") for company in (a, b))
+    return first == other and len(first) > _SHORTEST and first not in _LEGAL
 
 
 def _core(company: str) -> str:
