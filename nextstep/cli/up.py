@@ -24,6 +24,7 @@ from nextstep.db import embedded
 from nextstep.db.migrate import migrate
 from nextstep.events.io.line import run_line
 from nextstep.http.app import PortTaken, serve
+from nextstep.ingest.io.sniff import require_file
 from nextstep.match.profile import convert_profile
 from nextstep.ops.bootstrap import (
     BootstrapReport,
@@ -70,6 +71,8 @@ def register(verbs: Any) -> None:
 
 
 def _bootstrap(args: argparse.Namespace, settings: Settings) -> int:
+    for path in args.files:
+        require_file(path)
     with embedded.running(settings) as url:
         report = _drained(args, settings, url, args.files)
     _print_report(report, args, args.files)
@@ -79,6 +82,8 @@ def _bootstrap(args: argparse.Namespace, settings: Settings) -> int:
 
 
 def _up(args: argparse.Namespace, settings: Settings) -> int:
+    if args.corpus is not None:
+        require_file(args.corpus)  # before a server is started and tables are made anew
     with embedded.running(settings) as url:
         files = _files(args, url)
         if not args.once:

@@ -54,6 +54,16 @@ def test_up_once_ends_with_matches_and_a_second_run_appends_nothing(command: Com
     assert not any(stage["stale"] for stage in status["stages"])
 
 
+@pytest.mark.parametrize("verb", [("up", "--once", "--corpus"), ("bootstrap",)])
+def test_a_corpus_that_is_not_there_is_said_before_anything_is_started(
+    command: Command, home: Path, verb: tuple[str, ...]
+) -> None:
+    made = command(*verb, "gone.sqlite3")
+    assert made.returncode == 2
+    assert "gone.sqlite3 does not exist" in made.stderr
+    assert not (home / "postgres").exists()
+
+
 @pytest.mark.req("D-07", "D-10")
 def test_up_serves_until_sigterm_and_takes_another_port_where_its_own_is_taken(
     home: Path, tmp_path: Path

@@ -273,7 +273,9 @@ class Line:
             # Without a role: the login user may end its own sessions, the worker's role may not.
             connection = await pools.connect(self._url, None, self._settings)
             try:
-                ended = await connection.fetchval(_QUERIES["end_sessions"], _session_name(holder))
+                ended = await connection.fetchval(
+                    _QUERIES["end_sessions"], _session_name(holder), timeout=_HEARTBEAT_DEAD_S
+                )
             finally:
                 connection.terminate()
         except (*LOST, Unreachable) as error:

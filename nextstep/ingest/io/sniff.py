@@ -61,6 +61,18 @@ class FileFacts(msgspec.Struct, frozen=True):
     sha256: bytes
 
 
+def require_file(path: Path) -> None:
+    """
+    Return if there is a file to read.
+
+    Raises:
+        FileError: missing, or a folder.
+    """
+    if not path.is_file():
+        missing = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise FileError(f"{path} {missing}", hint="name a file with posts")
+
+
 def look_at(path: Path, encoding: str = "") -> FileFacts:
     """
     Return what a file is, after reading it once for its digest.
@@ -69,9 +81,7 @@ def look_at(path: Path, encoding: str = "") -> FileFacts:
         FileError: missing, empty, unreadable, damaged, or of a kind that is not read.
     """
     try:
-        if not path.is_file():
-            missing = "is a folder, not a file" if path.is_dir() else "does not exist"
-            raise FileError(f"{path} {missing}", hint="name a file with posts")
+        require_file(path)
         state = path.stat()
         if not state.st_size:
             raise FileError(f"{path} is empty", hint="name a file with posts")
